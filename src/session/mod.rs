@@ -1,0 +1,38 @@
+//! Where a login lives between requests.
+
+use crate::domain::{Lifetimes, SecretBytes};
+
+/// Everything about sessions and the cookies that carry them.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Limits.
+    pub lifetimes: Lifetimes,
+    /// The cookies.
+    pub cookie: CookieConfig,
+}
+
+/// The attributes and keys of our cookies.
+#[derive(Clone, Debug)]
+pub struct CookieConfig {
+    /// Base name, by default `KEYCLOAK_ADAPTER_STATE`. `__Host-` is put before it when `secure` and `path` is `/`.
+    pub name: String,
+    /// `Path`: `/`, unless `adapter-state-cookie-path` says otherwise.
+    pub path: String,
+    /// `Secure`. From the configuration alone, never from a request.
+    pub secure: bool,
+    /// `SameSite`.
+    pub same_site: SameSite,
+    /// Master keys of 32 bytes: the first seals, all open. Empty: `App` makes one at start and warns.
+    pub keys: Vec<SecretBytes>,
+}
+
+/// `SameSite` of the session cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SameSite {
+    /// Sent with top-level navigations from elsewhere.
+    Lax,
+    /// Sent always; needs `Secure`.
+    None,
+    /// Never sent from elsewhere.
+    Strict,
+}
