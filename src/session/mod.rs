@@ -1,5 +1,11 @@
 //! Where a login lives between requests.
 
+mod keys;
+mod sealed;
+
+pub use keys::{KeyRing, KeyRingError, MASTER_KEY_LEN};
+pub use sealed::{Opened, Purpose, Sealed, Sealer, TooLargeToSeal, Unsealable};
+
 use crate::domain::{Lifetimes, SecretBytes};
 
 /// Everything about sessions and the cookies that carry them.
