@@ -1,12 +1,14 @@
 //! Where a login lives between requests.
 
 mod chunks;
+mod codec;
 mod keys;
 mod own_cookies;
 mod request_cookies;
 mod sealed;
 
 pub use chunks::{MAX_CHUNKS, MAX_VALUE, StateTooLarge};
+pub use codec::{CodecError, MAX_UNPACKED, SessionCodec};
 pub use keys::{KeyRing, KeyRingError, MASTER_KEY_LEN};
 pub use own_cookies::{CookieConfigError, InvalidCookie, Keep, OwnCookies, SetCookies};
 pub use request_cookies::{Lookup, RequestCookies};
