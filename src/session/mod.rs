@@ -2,17 +2,25 @@
 
 mod chunks;
 mod codec;
+#[cfg(test)]
+mod contract;
+mod cookie_store;
 mod keys;
 mod own_cookies;
 mod request_cookies;
 mod sealed;
+mod sealed_cookie;
+mod store;
 
 pub use chunks::{MAX_CHUNKS, MAX_VALUE, StateTooLarge};
 pub use codec::{CodecError, MAX_UNPACKED, SessionCodec};
+pub use cookie_store::CookieStore;
 pub use keys::{KeyRing, KeyRingError, MASTER_KEY_LEN};
 pub use own_cookies::{CookieConfigError, InvalidCookie, Keep, OwnCookies, SetCookies};
 pub use request_cookies::{Lookup, RequestCookies};
 pub use sealed::{Opened, Purpose, Sealed, Sealer, TooLargeToSeal, Unsealable};
+pub use sealed_cookie::SealedCookie;
+pub use store::{Recall, SessionStore, StoreError};
 
 use crate::domain::{Lifetimes, SecretBytes};
 

@@ -1,0 +1,123 @@
+//! The store without a store: the whole session, sealed, in the browser's cookies. Any node with the key reads it;
+//! nothing is kept here, so nothing can be recalled.
+
+use std::{fmt, sync::Arc};
+
+use futures_util::{
+    FutureExt,
+    future::{LocalBoxFuture, ready},
+};
+
+use super::{
+    Config, CookieConfigError, Keep, KeyRing, OwnCookies, Purpose, Recall, RequestCookies, Sealer, SessionCodec,
+    SessionStore, SetCookies, StoreError, chunks,
+};
+use crate::domain::{Lifetimes, Random, Session, SessionStatus, Timestamp};
+
+/// Sessions in sealed cookies of one site.
+pub struct CookieStore {
+    sealer: Sealer,
+    codec: SessionCodec,
+    cookies: OwnCookies,
+    lifetimes: Lifetimes,
+    random: Arc<dyn Random>,
+}
+
+impl CookieStore {
+    /// The store of the site `site`, which no other site with the same keys may be called.
+    ///
+    /// # Errors
+    /// When the configured cookie cannot work.
+    pub fn new(
+        config: &Config,
+        keys: &KeyRing,
+        site: &str,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, CookieConfigError> {
+        Ok(Self {
+            sealer: Sealer::new(keys, Purpose::Session, site),
+            codec: SessionCodec::new(),
+            cookies: OwnCookies::new(&config.cookie)?,
+            lifetimes: config.lifetimes,
+            random,
+        })
+    }
+
+    /// Both ends count: the one sealed in, by the limits when it was written, and the one by today's limits.
+    fn open(&self, cookies: &RequestCookies, now: Timestamp) -> Option<Session> {
+        let name = self.cookies.session_name();
+        let text = chunks::join(name, cookies)?;
+        let opened = self.sealer.open(name, &text, now)?;
+        let session = self.codec.decode(opened.body());
+        let session = session
+            .inspect_err(|reason| tracing::debug!(%reason, "a genuine cookie holds no session"))
+            .ok()?;
+        (session.status(now, self.lifetimes) != SessionStatus::Ended).then_some(session)
+    }
+
+    fn write(&self, session: &Session, previous: &RequestCookies) -> Result<SetCookies, StoreError> {
+        let name = self.cookies.session_name();
+        let body = self.codec.encode(session)?;
+        let sealed = self
+            .sealer
+            .seal(name, &body, session.ends_at(self.lifetimes), &*self.random)?;
+        let pieces = chunks::cut(name, &sealed)?;
+        let mut set = SetCookies::default();
+        for (name, value) in &pieces {
+            set.push(self.cookies.set(name, value, Keep::BrowserSession)?);
+        }
+        set.extend(self.expire(chunks::surplus(name, previous, pieces.len()))?);
+        Ok(set)
+    }
+
+    fn expire(&self, names: impl IntoIterator<Item = String>) -> Result<SetCookies, StoreError> {
+        let values = names.into_iter().map(|name| self.cookies.expire(&name));
+        Ok(values.collect::<Result<_, _>>()?)
+    }
+}
+
+impl SessionStore for CookieStore {
+    fn find<'a>(
+        &'a self,
+        cookies: &'a RequestCookies,
+        now: Timestamp,
+    ) -> LocalBoxFuture<'a, Result<Option<Session>, StoreError>> {
+        ready(Ok(self.open(cookies, now))).boxed_local()
+    }
+
+    fn save<'a>(
+        &'a self,
+        session: &'a Session,
+        previous: &'a RequestCookies,
+        _now: Timestamp,
+    ) -> LocalBoxFuture<'a, Result<SetCookies, StoreError>> {
+        ready(self.write(session, previous)).boxed_local()
+    }
+
+    /// The plain name is always removed; further chunks when the request carried them.
+    fn close<'a>(
+        &'a self,
+        _session: Option<&'a Session>,
+        cookies: &'a RequestCookies,
+    ) -> LocalBoxFuture<'a, Result<SetCookies, StoreError>> {
+        let name = self.cookies.session_name();
+        let names = std::iter::once(name.to_owned()).chain(chunks::surplus(name, cookies, 1));
+        ready(self.expire(names)).boxed_local()
+    }
+
+    fn recall(&self) -> Recall {
+        Recall::Keeps
+    }
+}
+
+impl fmt::Debug for CookieStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CookieStore")
+            .field("sealer", &self.sealer)
+            .field("cookies", &self.cookies)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

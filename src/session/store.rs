@@ -1,0 +1,82 @@
+//! Where sessions live between requests, as a contract that every store keeps.
+
+use std::fmt;
+
+use futures_util::future::LocalBoxFuture;
+use thiserror::Error;
+
+use super::{CodecError, InvalidCookie, RequestCookies, SetCookies, StateTooLarge, TooLargeToSeal};
+use crate::domain::{Session, Timestamp};
+
+/// A store of sessions. Its contract:
+///
+/// * **What a browser presents** is the cookies of a request, and they are all that a store asks for. Whatever is wrong
+///   with them (changed, of another site, ambiguous, sealed with a key that is gone, expired) the session is absent, and
+///   nothing tells one reason from another but the log at debug level.
+/// * **`find` yields `None`** for a session that never was, that does not open, or whose idle or absolute limit has passed
+///   at `now`. It yields `Err` only when the store itself fails: then nothing is known of the session, it is not ended
+///   by that, and the caller must not send the user to a new login for it.
+/// * **`save`** writes the session as it is now, whether new or changed, and answers with the cookies that the response
+///   must set. `previous` is what the request carried: cookies that the new value does not replace are removed. A
+///   session saved by one node is found by every node with the same keys (and the same back end).
+/// * **`close`** makes the browser forget, and the store too where it can ([`Recall`]). Closing what is not there is no
+///   error.
+/// * **What a crash may lose**: nothing that `save` has answered, except in a store that lives in the process.
+/// * **Neither revocation nor proof** is a store's business: what it finds may have been ended elsewhere.
+///
+/// Futures need not be `Send`: each request stays on its worker.
+pub trait SessionStore: fmt::Debug + Send + Sync {
+    /// The live session that `cookies` carry.
+    fn find<'a>(
+        &'a self,
+        cookies: &'a RequestCookies,
+        now: Timestamp,
+    ) -> LocalBoxFuture<'a, Result<Option<Session>, StoreError>>;
+
+    /// Writes `session` and says which cookies to set.
+    fn save<'a>(
+        &'a self,
+        session: &'a Session,
+        previous: &'a RequestCookies,
+        now: Timestamp,
+    ) -> LocalBoxFuture<'a, Result<SetCookies, StoreError>>;
+
+    /// Ends what `cookies` carry here, and says which cookies to set so that the browser forgets it. `session` is what
+    /// `find` yielded, if anything; stores use it to clean up.
+    fn close<'a>(
+        &'a self,
+        session: Option<&'a Session>,
+        cookies: &'a RequestCookies,
+    ) -> LocalBoxFuture<'a, Result<SetCookies, StoreError>>;
+
+    /// Whether a copied cookie dies with its session.
+    fn recall(&self) -> Recall;
+}
+
+/// What a store can do about a session that a client still presents after `close`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recall {
+    /// `find` no longer yields it.
+    Forgets,
+    /// It cannot be recalled: a copied cookie opens until its end. Only a revocation stops it, so whoever closes a
+    /// session of this store must revoke its adapter session id as well.
+    Keeps,
+}
+
+/// Why a store failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The session could not be written.
+    #[error("the session cannot be encoded")]
+    Codec(#[from] CodecError),
+    /// A cookie could not be written.
+    #[error("a cookie cannot be written")]
+    Cookie(#[from] InvalidCookie),
+    /// The session could not be sealed.
+    #[error("the session cannot be sealed")]
+    Seal(#[from] TooLargeToSeal),
+    /// The session does not fit into the browser's cookies; another login would not help.
+    #[error(transparent)]
+    StateTooLarge(#[from] StateTooLarge),
+}
