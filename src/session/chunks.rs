@@ -33,7 +33,7 @@ const PIECE: usize = MAX_VALUE - 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the session needs {bytes} bytes of cookies, more than {MAX_CHUNKS} cookies carry")]
 pub struct StateTooLarge {
-    /// Length of the sealed value.
+    /// Length of the sealed value; of the session itself when that alone is too large to be looked at further.
     pub bytes: usize,
 }
 

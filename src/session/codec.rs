@@ -59,8 +59,11 @@ pub enum CodecError {
     #[error("not a session of this format")]
     Malformed,
     /// More than [`MAX_UNPACKED`] bytes before compression.
-    #[error("the session is larger than {MAX_UNPACKED} bytes")]
-    TooLarge,
+    #[error("a session of {bytes} bytes is larger than {MAX_UNPACKED}")]
+    TooLarge {
+        /// How many.
+        bytes: usize,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,7 +91,7 @@ impl SessionCodec {
         let mut tail = Zeroizing::new(Vec::with_capacity(parts.tail_bound()));
         let text = to_wiped_bytes(&parts.wire(&mut tail))?;
         if text.len() > MAX_UNPACKED {
-            return Err(CodecError::TooLarge);
+            return Err(CodecError::TooLarge { bytes: text.len() });
         }
         let frame = self.compress(&text)?;
         let envelope = to_wiped_bytes(&Envelope {
@@ -130,7 +133,9 @@ impl SessionCodec {
 
     fn decompress(&self, envelope: &Envelope<'_>) -> Result<Zeroizing<Vec<u8>>, CodecError> {
         if envelope.unpacked > MAX_UNPACKED {
-            return Err(CodecError::TooLarge);
+            return Err(CodecError::TooLarge {
+                bytes: envelope.unpacked,
+            });
         }
         let mut text = Zeroizing::new(vec![0; envelope.unpacked]);
         let mut decompressor =

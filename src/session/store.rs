@@ -69,7 +69,7 @@ pub enum Recall {
 pub enum StoreError {
     /// The session could not be written.
     #[error("the session cannot be encoded")]
-    Codec(#[from] CodecError),
+    Codec(#[source] CodecError),
     /// A cookie could not be written.
     #[error("a cookie cannot be written")]
     Cookie(#[from] InvalidCookie),
@@ -79,4 +79,13 @@ pub enum StoreError {
     /// The session does not fit into the browser's cookies; another login would not help.
     #[error(transparent)]
     StateTooLarge(#[from] StateTooLarge),
+}
+
+impl From<CodecError> for StoreError {
+    fn from(fault: CodecError) -> Self {
+        match fault {
+            CodecError::TooLarge { bytes } => StateTooLarge { bytes }.into(),
+            fault => Self::Codec(fault),
+        }
+    }
 }
