@@ -1,8 +1,40 @@
-//! Text to types.
+//! Text to types. Reads one file, lays the environment over it, and makes every component's `Config`; it alone knows
+//! them all, and no component knows it. All faults are found in one run.
+//!
+//! In this order: the file is read, `${…}` in its texts are replaced, `DOORWARD__` variables are laid over it, and the
+//! tree is walked. So a variable's value is never itself searched for `${…}`.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod address;
+mod cookie;
+mod credentials;
+mod environment;
+mod fault;
+mod file;
+mod keycloak;
+mod nearest;
+mod path;
+mod pem;
+mod provider;
+mod rules;
+mod sidecar;
+mod source;
+mod substitute;
+#[cfg(test)]
+mod tests;
+mod units;
+mod value;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use crate::{admin, login, oidc, proxy, session, telemetry};
+use fault::{JsonPath, Report};
+use value::Node;
+
+pub use environment::{Environment, ProcessEnvironment};
+pub use fault::{Fault, Faults};
 
 /// The whole of one process: its listeners and its one site.
 #[derive(Clone, Debug)]
@@ -23,6 +55,44 @@ pub struct Config {
     pub proxy: proxy::Config,
     /// What was accepted but should be known: one sentence each, naming the key.
     pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads the file at `path` with `env` laid over it.
+    ///
+    /// # Errors
+    /// Every fault found; one alone when the file cannot be read or is not JSON.
+    pub fn load(path: &Path, env: &dyn Environment) -> Result<Self, Faults> {
+        let report = Report::default();
+        match file::read_text(path) {
+            Ok(text) => Self::read(&text, env, report),
+            Err(error) => {
+                report.fault(&JsonPath::default(), error);
+                report.conclude(None).map(|(config, _)| config)
+            }
+        }
+    }
+
+    /// Reads `text` as [`Config::load`] reads a file's.
+    ///
+    /// # Errors
+    /// Every fault found; one alone when `text` is not JSON.
+    pub fn from_json(text: &str, env: &dyn Environment) -> Result<Self, Faults> {
+        Self::read(text, env, Report::default())
+    }
+
+    fn read(text: &str, env: &dyn Environment, report: Report) -> Result<Self, Faults> {
+        let config = source::parse(text, &report).and_then(|mut tree| {
+            substitute::substitute(&mut tree, env, &report);
+            source::overlay(&mut tree, env, &report);
+            let root = Node::root(&tree, &report).object(&keycloak::names());
+            keycloak::note_effects(&root);
+            keycloak::check_choices(&root);
+            sidecar::read(&root)
+        });
+        let (config, warnings) = report.conclude(config)?;
+        Ok(Self { warnings, ..config })
+    }
 }
 
 /// Where the public listener listens.

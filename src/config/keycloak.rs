@@ -1,0 +1,333 @@
+//! The keys of Keycloak's `keycloak.json` (keycloak-adapter: `AdapterConfig` and its parents), and the two keys of its
+//! successor for other providers (`WildFly` Elytron: `provider-url`, `client-id`). One table says what each key does here.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use url::{Host, Url};
+
+use super::value::{Node, Object};
+use crate::{
+    domain::{ClientId, Issuer},
+    http_client,
+    oidc::ProviderId,
+    proxy::SslRequired,
+};
+
+/// What a key of `keycloak.json` does here.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Effect {
+    /// What it does in Keycloak.
+    Works,
+    /// Accepted without effect, with a warning unless its value asks for nothing.
+    Ignored(&'static str),
+    /// A fault unless its value asks for nothing: to run without it would weaken what the operator relies on.
+    Refused(&'static str),
+    /// A fault whatever its value.
+    RefusedAlways(&'static str),
+}
+
+use Effect::{Ignored, Refused, RefusedAlways, Works};
+
+/// Every key of the top level.
+pub(super) const KEYS: [(&str, Effect); 50] = [
+    ("adapter-state-cookie-path", Works),
+    (
+        "allow-any-hostname",
+        Refused("a certificate for another host would be believed"),
+    ),
+    (
+        "always-refresh-token",
+        Refused("a user's end at the identity server would be noticed later than asked for"),
+    ),
+    ("auth-server-url", Works),
+    ("autodetect-bearer-only", Ignored("bearer tokens are not read yet")),
+    (
+        "bearer-only",
+        Refused("users would be redirected to sign in where only bearer tokens may be accepted"),
+    ),
+    ("client-id", Works),
+    (
+        "client-key-password",
+        Refused("the identity server would be called without a client certificate"),
+    ),
+    (
+        "client-keystore",
+        Refused("the identity server would be called without a client certificate"),
+    ),
+    (
+        "client-keystore-password",
+        Refused("the identity server would be called without a client certificate"),
+    ),
+    ("confidential-port", Ignored("plain http is never redirected to a port")),
+    ("connection-pool-size", Works),
+    ("connection-timeout-millis", Works),
+    ("connection-ttl-millis", Ignored("connections end by their idle time")),
+    ("cors-allowed-headers", Ignored("CORS is not answered yet")),
+    ("cors-allowed-methods", Ignored("CORS is not answered yet")),
+    ("cors-exposed-headers", Ignored("CORS is not answered yet")),
+    ("cors-max-age", Ignored("CORS is not answered yet")),
+    ("credentials", Works),
+    ("disable-trust-manager", Refused("any certificate would be believed")),
+    (
+        "enable-basic-auth",
+        Refused("clients that sign in by Basic would be sent to a login page"),
+    ),
+    (
+        "enable-cors",
+        Refused("preflight requests would be sent to a login page, and origins not be checked"),
+    ),
+    ("enable-pkce", Works),
+    (
+        "expose-token",
+        Refused("scripts that ask for the token would not get it"),
+    ),
+    // Its meaning always holds: an access token in a query is never read.
+    ("ignore-oauth-query-parameter", Works),
+    ("min-time-between-jwks-requests", Works),
+    // The admin console writes `{}` for a policy enforcer that enforces everything with its defaults.
+    (
+        "policy-enforcer",
+        RefusedAlways("requests would pass that its policies refuse"),
+    ),
+    ("principal-attribute", Works),
+    ("provider-url", Works),
+    ("proxy-url", Refused("the identity server would be called directly")),
+    ("public-client", Works),
+    ("public-key-cache-ttl", Works),
+    ("realm", Works),
+    (
+        "realm-public-key",
+        Refused("tokens signed by other keys than the pinned one would be believed"),
+    ),
+    (
+        "redirect-rewrite-rules",
+        Refused("redirect URIs would not be the registered ones"),
+    ),
+    ("register-node-at-startup", Ignored("nodes are not registered yet")),
+    ("register-node-period", Ignored("nodes are not registered yet")),
+    ("resource", Works),
+    ("sidecar", Works),
+    ("socket-timeout-millis", Works),
+    ("ssl-required", Works),
+    ("token-cookie-path", Works),
+    (
+        "token-minimum-time-to-live",
+        Ignored("tokens are not renewed ahead of time yet"),
+    ),
+    ("token-store", Works),
+    (
+        "truststore",
+        Refused("certificates would be checked against other roots than these"),
+    ),
+    (
+        "truststore-password",
+        Refused("certificates would be checked against other roots than these"),
+    ),
+    (
+        "turn-off-change-session-id-on-login",
+        Ignored("every login gets a session of its own"),
+    ),
+    ("use-realm-role-mappings", Works),
+    (
+        "use-resource-role-mappings",
+        Refused("the client's roles would be named `client:role` and the realm's be there too"),
+    ),
+    (
+        "verify-token-audience",
+        Refused("the audience of bearer tokens would not be checked"),
+    ),
+];
+
+/// Default of `connection-timeout-millis`.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Default of `socket-timeout-millis`.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The names in [`KEYS`].
+pub(super) fn names() -> Vec<&'static str> {
+    KEYS.iter().map(|(name, _)| *name).collect()
+}
+
+/// Notes what [`KEYS`] says of the keys that do nothing here.
+pub(super) fn note_effects(root: &Object<'_>) {
+    for (name, effect) in KEYS {
+        let node = root.at(name);
+        let asks = node.raw().is_some_and(|value| !asks_for_nothing(value));
+        match effect {
+            Ignored(why) if asks => node.warn(format!("has no effect: {why}")),
+            Refused(why) if asks => node.fault(format!("is not supported yet, and without it {why}")),
+            RefusedAlways(why) if !node.is_absent() => node.fault(format!("is not supported here: {why}")),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a value is the one that Keycloak takes when the key is absent. Keycloak's own exports spell many out
+/// (`confidential-port: 0`).
+fn asks_for_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => matches!(number.as_i64(), Some(0 | -1)),
+        Value::String(text) => matches!(text.as_str(), "" | "false" | "0" | "-1"),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+    }
+}
+
+/// The provider and our name there: `realm`, `auth-server-url`, `resource`, or `provider-url`, `client-id`.
+pub(super) fn provider(root: &Object<'_>) -> Option<(ProviderId, ClientId)> {
+    let plain = ["provider-url", "client-id"].map(|name| root.at(name));
+    let keycloak = ["auth-server-url", "realm", "resource"].map(|name| root.at(name));
+    let mut own = keycloak.iter().filter(|node| !node.is_absent());
+    match (plain.iter().find(|node| !node.is_absent()), own.next()) {
+        (Some(plain), Some(keycloak)) => {
+            let both = format!(
+                "belongs to another form than `{}`: name a Keycloak realm or a provider",
+                keycloak.path()
+            );
+            plain.fault(both);
+            None
+        }
+        (Some(_), None) => {
+            let [url, client] = plain.map(Node::required);
+            let issuer = url
+                .parse(issuer)
+                .inspect(|issuer| warn_of_plain_http(&url, issuer.as_str()));
+            let client = client.parse(client_id);
+            Some((ProviderId::Plain { issuer: issuer? }, client?))
+        }
+        (None, _) => keycloak_realm(keycloak),
+    }
+}
+
+fn keycloak_realm(nodes: [Node<'_>; 3]) -> Option<(ProviderId, ClientId)> {
+    let [url, realm, client] = nodes.map(Node::required);
+    let auth_server_url = url.parse(auth_server_url);
+    if let Some(read) = &auth_server_url {
+        warn_of_plain_http(&url, read.as_str());
+    }
+    let realm = realm.parse(realm_name);
+    let client = client.parse(client_id);
+    let provider = ProviderId::Keycloak {
+        auth_server_url: auth_server_url?,
+        realm: realm?,
+    };
+    Some((provider, client?))
+}
+
+fn auth_server_url(text: &str) -> Result<Url, &'static str> {
+    if text.starts_with('/') {
+        return Err("is relative, which is not supported yet: write the whole URL");
+    }
+    let mut url = http_url(text)?;
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// An issuer has neither query nor fragment (OpenID Connect Discovery 1.0, section 3) and is kept as it is written.
+fn issuer(text: &str) -> Result<Issuer, &'static str> {
+    http_url(text).map(|_| Issuer::new(text))
+}
+
+fn http_url(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "must be a URL with scheme and host")?;
+    match &url {
+        url if !matches!(url.scheme(), "http" | "https") => Err("must begin with `https://` or `http://`"),
+        url if !url.username().is_empty() || url.password().is_some() => Err("must not hold a user or password"),
+        url if url.query().is_some() || url.fragment().is_some() => Err("must hold neither `?` nor `#`"),
+        _ => Ok(url),
+    }
+}
+
+fn warn_of_plain_http(node: &Node<'_>, url: &str) {
+    let is_loopback = |url: &Url| match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    if Url::parse(url).is_ok_and(|url| url.scheme() == "http" && !is_loopback(&url)) {
+        node.warn("is plain http: tokens and secrets cross the network in clear");
+    }
+}
+
+/// A realm's name is one segment of its URLs.
+fn realm_name(text: &str) -> Result<String, &'static str> {
+    if matches!(text, "." | "..") || text.contains('/') {
+        return Err("must not hold `/`, nor be `.` or `..`");
+    }
+    printable(text)
+}
+
+fn client_id(text: &str) -> Result<ClientId, &'static str> {
+    printable(text).map(ClientId::new)
+}
+
+fn printable(text: &str) -> Result<String, &'static str> {
+    let is_printable = !text.contains(char::is_control);
+    is_printable
+        .then(|| text.to_owned())
+        .ok_or("must not hold control characters")
+}
+
+/// Keys that choose among things of which one is there: the others are faults, or warnings where nothing is lost.
+pub(super) fn check_choices(root: &Object<'_>) {
+    let store = root.at("token-store");
+    if store.one_of(&[("cookie", true), ("session", false)]) == Some(false) {
+        store.fault("is not supported yet: write `cookie`, or leave it out");
+    }
+    let principal = root.at("principal-attribute");
+    if principal.text().is_some_and(|attribute| attribute != "sub") {
+        principal
+            .warn("has no effect yet: the application is told `sub`, and the other claims in headers of their own");
+    }
+    let realm_roles = root.at("use-realm-role-mappings");
+    if realm_roles.flag() == Some(false) {
+        realm_roles.fault("is not supported yet, and without it the realm's roles would count");
+    }
+    for name in ["enable-pkce", "ignore-oauth-query-parameter"] {
+        root.at(name).flag();
+    }
+}
+
+/// `ssl-required`, by default `external`.
+pub(super) fn ssl_required(root: &Object<'_>) -> SslRequired {
+    let choices = [
+        ("all", SslRequired::All),
+        ("external", SslRequired::External),
+        ("none", SslRequired::None),
+    ];
+    root.at("ssl-required")
+        .one_of(&choices)
+        .unwrap_or(SslRequired::External)
+}
+
+/// `min-time-between-jwks-requests` (10 s) and `public-key-cache-ttl` (a day), both whole seconds.
+pub(super) fn key_lifetimes(root: &Object<'_>) -> (Duration, Duration) {
+    let seconds = |name, most: Duration| root.at(name).duration(Duration::from_secs(1)..=most);
+    let cooldown = seconds("min-time-between-jwks-requests", HOUR).unwrap_or(Duration::from_secs(10));
+    let ttl = seconds("public-key-cache-ttl", 24 * 365 * HOUR).unwrap_or(24 * HOUR);
+    (cooldown, ttl)
+}
+
+/// `connection-pool-size`, `connection-timeout-millis` and `socket-timeout-millis`. The last bounds a whole call here.
+/// As in Keycloak, no positive timeout means the default, and no positive size means 10 (`HttpClientBuilder`).
+pub(super) fn http(root: &Object<'_>) -> http_client::Config {
+    let millis = |name, default| {
+        let number = root.at(name).number(-1..=600_000)?;
+        let millis = u64::try_from(number).ok().filter(|millis| *millis > 0);
+        Some(millis.map_or(default, Duration::from_millis))
+    };
+    let pool_size = root.at("connection-pool-size").number(-1..=1000);
+    http_client::Config {
+        connect_timeout: millis("connection-timeout-millis", CONNECT_TIMEOUT).unwrap_or(CONNECT_TIMEOUT),
+        total_timeout: millis("socket-timeout-millis", TOTAL_TIMEOUT).unwrap_or(TOTAL_TIMEOUT),
+        pool_size: pool_size.map_or(20, |size| {
+            usize::try_from(size).ok().filter(|size| *size > 0).unwrap_or(10)
+        }),
+    }
+}

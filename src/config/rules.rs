@@ -1,0 +1,176 @@
+//! `sidecar.rules` (who may reach which paths) and `sidecar.headers` (what the application is told).
+
+use std::collections::BTreeMap;
+
+use http::{HeaderName, Method};
+
+use super::{path, value::Node};
+use crate::proxy::{Access, IdentityHeader, IdentityValue, Rule};
+
+/// The headers that are sent when nothing is configured, with the claims they carry.
+const DEFAULT_HEADERS: [(HeaderName, &str); 5] = [
+    (HeaderName::from_static("x-forwarded-user"), "sub"),
+    (
+        HeaderName::from_static("x-forwarded-preferred-username"),
+        "preferred_username",
+    ),
+    (HeaderName::from_static("x-forwarded-email"), "email"),
+    (HeaderName::from_static("x-forwarded-groups"), "groups"),
+    (HeaderName::from_static("x-forwarded-roles"), "roles"),
+];
+
+/// Names that frame a message, steer a connection, carry credentials, or say where a request came from: a claim in one
+/// of them would break the request or be taken for something else (RFC 9110, section 7.6.1; RFC 9112, section 6).
+const FORBIDDEN_HEADERS: [&str; 31] = [
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "origin",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "range",
+    "referer",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
+/// The rules, in their order.
+pub(super) fn rules(node: &Node<'_>) -> Vec<Rule> {
+    node.each(rule)
+}
+
+fn rule(node: &Node<'_>) -> Option<Rule> {
+    let keys = node.object(&["access", "groups", "methods", "path", "roles"]);
+    let access = keys.at("access");
+    let choices = [
+        ("public", Some(Access::Public)),
+        ("login", Some(Access::Login)),
+        ("bearer", None),
+    ];
+    let chosen = access.one_of(&choices);
+    if chosen == Some(None) {
+        access.fault("is `bearer`, which is not supported yet");
+    }
+    let chosen = chosen.flatten().unwrap_or(Access::Login);
+    for needed in [keys.at("roles"), keys.at("groups")] {
+        if chosen == Access::Public && !needed.is_absent() {
+            needed.fault("cannot be asked of everybody: the rule's access is `public`");
+        }
+    }
+    let names = |key: &str| {
+        keys.at(key)
+            .some_of(|name| name.text().map(str::to_owned))
+            .unwrap_or_default()
+    };
+    Some(Rule {
+        path: keys.at("path").required().parse(path::pattern)?,
+        methods: methods(&keys.at("methods")),
+        access: chosen,
+        roles: names("roles"),
+        groups: names("groups"),
+    })
+}
+
+/// The methods. `HEAD` goes with `GET`, since it tells the same (RFC 9110, section 9.3.2): a rule that guards the one
+/// must not leave the other open.
+fn methods(node: &Node<'_>) -> Vec<String> {
+    let read = |text: &str| {
+        let is_upper = !text.bytes().any(|byte| byte.is_ascii_lowercase());
+        let is_method = is_upper && Method::from_bytes(text.as_bytes()).is_ok();
+        is_method
+            .then(|| text.to_owned())
+            .ok_or("must be a method in upper case")
+    };
+    let mut methods = node.some_of(|item| item.parse(read)).unwrap_or_default();
+    if methods.iter().any(|method| method == "GET") && !methods.iter().any(|method| method == "HEAD") {
+        methods.push("HEAD".to_owned());
+    }
+    methods
+}
+
+/// The identity headers: the defaults, changed or dropped (`null`) by name, then the others by name. Two names that an
+/// application may take for one (`_` for `-`) are a fault.
+pub(super) fn headers(node: &Node<'_>) -> Vec<IdentityHeader> {
+    let mut configured = BTreeMap::new();
+    for (name, source) in node.members() {
+        let Some(header) = header_name(name, &source) else {
+            continue;
+        };
+        if configured
+            .insert(one_spelling(&header), (header, source.clone()))
+            .is_some()
+        {
+            source.fault("has the same name as another, but for case or `_` for `-`");
+        }
+    }
+    let mut headers = Vec::new();
+    for (name, claim) in DEFAULT_HEADERS {
+        match configured.remove(one_spelling(&name).as_str()) {
+            Some((name, source)) => headers.extend(header(name, &source)),
+            None => headers.push(IdentityHeader {
+                name,
+                value: value(claim),
+            }),
+        }
+    }
+    headers.extend(
+        configured
+            .into_values()
+            .filter_map(|(name, source)| header(name, &source)),
+    );
+    headers
+}
+
+fn header(name: HeaderName, source: &Node<'_>) -> Option<IdentityHeader> {
+    let value = value(source.text()?);
+    Some(IdentityHeader { name, value })
+}
+
+fn value(claim: &str) -> IdentityValue {
+    match claim {
+        "email" => IdentityValue::Email,
+        "groups" => IdentityValue::Groups,
+        "preferred_username" => IdentityValue::Username,
+        "roles" => IdentityValue::Roles,
+        "sub" => IdentityValue::Subject,
+        other => IdentityValue::Claim(other.to_owned()),
+    }
+}
+
+fn header_name(name: &str, node: &Node<'_>) -> Option<HeaderName> {
+    let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
+        node.fault("is not a header name");
+        return None;
+    };
+    let spelling = one_spelling(&header);
+    if FORBIDDEN_HEADERS.contains(&spelling.as_str()) || spelling.starts_with("sec-") {
+        node.fault("is a header that must not carry a claim");
+        return None;
+    }
+    Some(header)
+}
+
+fn one_spelling(name: &HeaderName) -> String {
+    name.as_str().replace('_', "-")
+}

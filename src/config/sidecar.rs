@@ -1,0 +1,228 @@
+//! `sidecar`: all that is ours, and the rules that span several keys.
+
+use std::{net::SocketAddr, time::Duration};
+
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::{
+    Config, Listen, address, cookie, keycloak, path, provider, rules,
+    value::{Node, Object},
+};
+use crate::{
+    admin,
+    login::{self, ResponseMode},
+    proxy::{self, Limits, SslRequired},
+    session,
+    telemetry::{self, LogFormat},
+};
+
+const KEYS: [&str; 17] = [
+    "admin",
+    "allowed-hosts",
+    "attempt-ttl",
+    "cookie",
+    "forward-access-token",
+    "headers",
+    "limits",
+    "listen",
+    "log",
+    "path-prefix",
+    "provider",
+    "public-url",
+    "response-mode",
+    "rules",
+    "session",
+    "trusted-proxies",
+    "upstream",
+];
+
+/// Keys that are planned: refused, since what they ask for would not happen.
+const LATER: [&str; 16] = [
+    "app-logout-hook",
+    "app-session-cookies",
+    "assertion",
+    "auth",
+    "frontchannel-logout",
+    "node-host",
+    "outage-proof",
+    "peers",
+    "persist",
+    "proof-life",
+    "settle",
+    "sites",
+    "skew",
+    "store",
+    "tls",
+    "when-unprovable",
+];
+
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8080);
+const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9080);
+const PATH_PREFIX: &str = "/oauth2";
+const LOG_FILTER: &str = "info";
+/// Attempts kept per browser by default: several tabs, without filling the browser's cookies.
+const MAX_ATTEMPTS: usize = 5;
+const ATTEMPT_TTL: Duration = Duration::from_secs(15 * 60);
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The whole configuration, warnings apart, unless something that has no default is missing or wrong.
+pub(super) fn read(root: &Object<'_>) -> Option<Config> {
+    let keys = root.at("sidecar").object_with_later(&KEYS, &LATER);
+    let oidc = provider::read(root, &keys.at("provider"));
+    let ssl_required = keycloak::ssl_required(root);
+    let listen = keys.at("listen").parse(address::listen).unwrap_or(Listen::Tcp(LISTEN));
+    let admin = admin(&keys.at("admin"), &listen);
+    let public_url = public_url(&keys.at("public-url"), ssl_required);
+    let path_prefix = keys
+        .at("path-prefix")
+        .parse(path::prefix)
+        .unwrap_or_else(|| PATH_PREFIX.to_owned());
+    let cookie = cookie::read(root, &keys.at("cookie"), public_url.as_ref(), &path_prefix);
+    let limits = keys.at("limits").object(&LIMITS);
+    let login = login::Config {
+        path_prefix,
+        response_mode: response_mode(&keys.at("response-mode"), cookie.secure),
+        attempt_ttl: keys
+            .at("attempt-ttl")
+            .duration(10 * SECOND..=HOUR)
+            .unwrap_or(ATTEMPT_TTL),
+        max_attempts: limits.at("concurrent-logins").count(1..=20).unwrap_or(MAX_ATTEMPTS),
+    };
+    let lifetimes = cookie::lifetimes(&keys.at("session"));
+    let telemetry = telemetry(&keys.at("log"));
+    let proxy = proxy(&keys, &listen, public_url, ssl_required, read_limits(&limits));
+    Some(Config {
+        listen,
+        admin,
+        telemetry,
+        oidc: oidc?,
+        session: session::Config { lifetimes, cookie },
+        login,
+        proxy: proxy?,
+        warnings: Vec::new(),
+    })
+}
+
+fn admin(node: &Node<'_>, public: &Listen) -> admin::Config {
+    let keys = node.object_with_later(&["listen"], &["public-path", "token"]);
+    let listen = keys.at("listen").parse(address::tcp).unwrap_or(ADMIN_LISTEN);
+    if *public == Listen::Tcp(listen) && listen.port() != 0 {
+        keys.at("listen").fault("must not be the public listener's address");
+    }
+    admin::Config { listen }
+}
+
+fn public_url(node: &Node<'_>, ssl_required: SslRequired) -> Option<Url> {
+    let url = node.parse(address::origin)?;
+    if ssl_required == SslRequired::All && url.scheme() != "https" {
+        node.fault("must be https, since `ssl-required` is `all`");
+    }
+    Some(url)
+}
+
+/// `query` or `form_post`; the latter posts from the provider's site, where browsers send only `SameSite=None; Secure`.
+fn response_mode(node: &Node<'_>, secure: bool) -> ResponseMode {
+    let choices = [("query", ResponseMode::Query), ("form_post", ResponseMode::FormPost)];
+    let mode = node.one_of(&choices).unwrap_or(ResponseMode::Query);
+    if mode == ResponseMode::FormPost && !secure {
+        node.fault("is `form_post`, which needs secure cookies: an https `public-url`, or `cookie.secure`");
+    }
+    mode
+}
+
+fn telemetry(node: &Node<'_>) -> telemetry::Config {
+    let keys = node.object(&["filter", "format"]);
+    let filter = |text: &str| match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("must be a filter, for example `info` or `doorward=debug,info`"),
+    };
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    telemetry::Config {
+        format: keys.at("format").one_of(&formats).unwrap_or(LogFormat::Text),
+        filter: keys.at("filter").parse(filter).unwrap_or_else(|| LOG_FILTER.to_owned()),
+    }
+}
+
+fn proxy(
+    keys: &Object<'_>,
+    listen: &Listen,
+    public_url: Option<Url>,
+    ssl_required: SslRequired,
+    limits: Limits,
+) -> Option<proxy::Config> {
+    let node = keys.at("upstream").required();
+    let upstream = node.parse(address::upstream);
+    if upstream
+        .as_ref()
+        .is_some_and(|upstream| address::is_own(upstream, listen))
+    {
+        node.fault("is the public listener itself");
+    }
+    let allowed_hosts = allowed_hosts(keys, public_url.as_ref());
+    let trusted_proxies = keys.at("trusted-proxies").each(|item| item.parse(address::network));
+    let rules = rules::rules(&keys.at("rules"));
+    let headers = rules::headers(&keys.at("headers"));
+    let forward_access_token = keys.at("forward-access-token").flag().unwrap_or(false);
+    Some(proxy::Config {
+        upstream: upstream?,
+        public_url,
+        allowed_hosts,
+        trusted_proxies,
+        ssl_required,
+        rules,
+        headers,
+        forward_access_token,
+        limits,
+    })
+}
+
+/// `allowed-hosts`, by default the host of `public-url`. Without either, whoever sends a request would choose where
+/// users are sent back to.
+fn allowed_hosts(keys: &Object<'_>, public_url: Option<&Url>) -> Vec<String> {
+    let node = keys.at("allowed-hosts");
+    let hosts = node.each(|item| item.parse(address::host));
+    match public_url {
+        Some(url) if hosts.is_empty() => vec![address::host_of(url)],
+        None if node.raw().is_none_or(|list| list.as_array().is_some_and(Vec::is_empty))
+            && keys.at("public-url").is_absent() =>
+        {
+            keys.at("public-url")
+                .fault("is required, unless `allowed-hosts` lists the hosts that may stand for it");
+            hosts
+        }
+        _ => hosts,
+    }
+}
+
+const LIMITS: [&str; 10] = [
+    "body-bytes",
+    "client-header-timeout",
+    "concurrent-logins",
+    "connect-timeout",
+    "drain",
+    "header-bytes",
+    "header-count",
+    "idle-timeout",
+    "keep-alive",
+    "response-timeout",
+];
+
+fn read_limits(keys: &Object<'_>) -> Limits {
+    let time = |name, default| keys.at(name).duration(MILLISECOND..=HOUR).unwrap_or(default);
+    let head = keys.at("header-bytes").size(1 << 10..=1 << 20);
+    Limits {
+        header_bytes: head.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(64 << 10),
+        header_count: keys.at("header-count").count(1..=96).unwrap_or(96),
+        body_bytes: keys.at("body-bytes").size(1..=1 << 50),
+        connect_timeout: time("connect-timeout", 2 * SECOND),
+        response_timeout: time("response-timeout", 60 * SECOND),
+        // Event streams are silent for minutes.
+        idle_timeout: time("idle-timeout", 300 * SECOND),
+        client_header_timeout: time("client-header-timeout", 10 * SECOND),
+        keep_alive: time("keep-alive", 75 * SECOND),
+        drain: time("drain", 25 * SECOND),
+    }
+}

@@ -1,0 +1,317 @@
+//! Every key of Keycloak's adapter configuration is recognised and does what the table says.
+
+use serde_json::{Value, json};
+
+use super::{accepted, assert_refused, file, read, refused};
+use crate::{
+    config::keycloak::{Effect, KEYS},
+    oidc::{Algorithm, ClientAuth, PrivateKeyForm, ProviderId},
+};
+
+/// Every key of `AdapterConfig` and its parents, with a value that asks for what is not the default.
+fn every_key() -> Vec<(&'static str, Value)> {
+    vec![
+        ("realm", json!("shop")),
+        ("realm-public-key", json!("MIIB")),
+        ("auth-server-url", json!("https://sso.example.com/auth/")),
+        ("ssl-required", json!("EXTERNAL")),
+        ("confidential-port", json!(8443)),
+        ("resource", json!("shop-web")),
+        ("use-resource-role-mappings", json!(true)),
+        ("enable-cors", json!(true)),
+        ("cors-max-age", json!(60)),
+        ("cors-allowed-headers", json!("X-A")),
+        ("cors-allowed-methods", json!("GET")),
+        ("cors-exposed-headers", json!("X-A")),
+        ("expose-token", json!(true)),
+        ("bearer-only", json!(true)),
+        ("autodetect-bearer-only", json!(true)),
+        ("enable-basic-auth", json!(true)),
+        ("public-client", json!(false)),
+        ("credentials", json!({"secret": "s"})),
+        ("redirect-rewrite-rules", json!({"^/a/(.*)$": "/b/$1"})),
+        ("allow-any-hostname", json!(true)),
+        ("disable-trust-manager", json!(true)),
+        ("truststore", json!("/roots.jks")),
+        ("truststore-password", json!("p")),
+        ("client-keystore", json!("/client.jks")),
+        ("client-keystore-password", json!("p")),
+        ("client-key-password", json!("p")),
+        ("connection-pool-size", json!(5)),
+        ("socket-timeout-millis", json!(2000)),
+        ("connection-timeout-millis", json!(1000)),
+        ("connection-ttl-millis", json!(1000)),
+        ("proxy-url", json!("http://proxy:3128")),
+        ("always-refresh-token", json!(true)),
+        ("token-minimum-time-to-live", json!(10)),
+        ("register-node-at-startup", json!(true)),
+        ("register-node-period", json!(600)),
+        ("token-store", json!("cookie")),
+        ("adapter-state-cookie-path", json!("/")),
+        ("principal-attribute", json!("email")),
+        ("turn-off-change-session-id-on-login", json!(true)),
+        ("min-time-between-jwks-requests", json!(20)),
+        ("public-key-cache-ttl", json!(3600)),
+        ("policy-enforcer", json!({})),
+        ("enable-pkce", json!(true)),
+        ("ignore-oauth-query-parameter", json!(true)),
+        ("verify-token-audience", json!(true)),
+    ]
+}
+
+#[test]
+fn every_key_of_keycloak_is_recognised() {
+    for (name, value) in every_key() {
+        let faults = read(&file(json!({ name: value }), json!({}))).err();
+        let text = faults.map(|faults| faults.to_string()).unwrap_or_default();
+        assert!(!text.contains("not a known key"), "{text}");
+    }
+}
+
+#[test]
+fn each_key_does_what_the_table_says() {
+    for (name, value) in every_key() {
+        let effect = KEYS.iter().find(|(known, _)| *known == name).map(|(_, effect)| *effect);
+        let tree = file(json!({ name: value }), json!({}));
+        match effect.unwrap_or_else(|| panic!("{name} is not in the table")) {
+            Effect::Works => drop(accepted(&tree)),
+            Effect::Ignored(_) => {
+                let warnings = accepted(&tree).warnings;
+                assert!(
+                    warnings.iter().any(|line| line.starts_with(name)),
+                    "{name}: {warnings:?}"
+                );
+            }
+            Effect::Refused(_) | Effect::RefusedAlways(_) => assert_refused(&tree, name, "not supported"),
+        }
+    }
+}
+
+#[test]
+fn values_that_ask_for_nothing_are_taken_in_silence() {
+    for (name, effect) in KEYS {
+        let quiet = match effect {
+            Effect::Ignored(_) | Effect::Refused(_) => {
+                [json!(false), json!("false"), json!(""), json!(null), json!({})]
+            }
+            _ => continue,
+        };
+        for value in quiet {
+            let config = accepted(&file(json!({ name: value }), json!({})));
+            assert_eq!(config.warnings, Vec::<String>::new(), "{name}");
+        }
+    }
+    let export = json!({"confidential-port": 0, "register-node-period": -1, "ssl-required": "external"});
+    assert_eq!(accepted(&file(export, json!({}))).warnings, Vec::<String>::new());
+}
+
+#[test]
+fn the_keys_that_work_reach_their_types() {
+    let more = json!({
+        "auth-server-url": "https://sso.example.com/auth/", "connection-pool-size": "0",
+        "socket-timeout-millis": -1, "connection-timeout-millis": 1500, "public-key-cache-ttl": 60,
+    });
+    let oidc = accepted(&file(more, json!({}))).oidc;
+    let auth_server_url = "https://sso.example.com/auth".parse().unwrap();
+    let realm = "shop".to_owned();
+    assert_eq!(oidc.provider, ProviderId::Keycloak { auth_server_url, realm });
+    assert_eq!(oidc.client_id.as_str(), "shop-web");
+    assert_eq!(oidc.http.pool_size, 10);
+    assert_eq!(oidc.http.total_timeout.as_secs(), 10);
+    assert_eq!(oidc.http.connect_timeout.as_millis(), 1500);
+    assert_eq!(oidc.jwks_ttl.as_secs(), 60);
+    assert_eq!(oidc.jwks_cooldown.as_secs(), 10);
+}
+
+#[test]
+fn a_plain_provider_keeps_its_issuer_byte_for_byte() {
+    let tree = json!({
+        "provider-url": "https://ID.example.com/", "client-id": "shop", "credentials": {"secret": "s"},
+        "sidecar": {"upstream": "http://app", "public-url": "https://shop.example.com"},
+    });
+    let oidc = accepted(&tree).oidc;
+    assert!(matches!(oidc.provider, ProviderId::Plain { issuer } if issuer.as_str() == "https://ID.example.com/"));
+    assert_eq!(oidc.scopes, ["openid", "profile", "email"]);
+}
+
+#[test]
+fn both_forms_of_provider_together_are_refused_naming_both() {
+    let tree = file(json!({"provider-url": "https://id.example.com"}), json!({}));
+    assert_refused(&tree, "provider-url", "`auth-server-url`");
+    assert_refused(
+        &file(json!({"client-id": "x"}), json!({})),
+        "client-id",
+        "`auth-server-url`",
+    );
+}
+
+#[test]
+fn addresses_of_the_provider_are_whole_and_without_secrets() {
+    let wrong = [
+        "/auth",
+        "sso",
+        "ftp://sso",
+        "https://u:p@sso",
+        "https://sso?x",
+        "https://sso#x",
+    ];
+    for url in wrong {
+        assert_refused(&file(json!({"auth-server-url": url}), json!({})), "auth-server-url", "");
+    }
+    let plain = accepted(&file(json!({"auth-server-url": "http://keycloak:8080"}), json!({})));
+    assert!(plain.warnings[0].contains("plain http"), "{:?}", plain.warnings);
+    let local = accepted(&file(json!({"auth-server-url": "http://127.0.0.1:8080"}), json!({})));
+    assert!(local.warnings.is_empty());
+}
+
+#[test]
+fn names_of_the_documentation_are_taken_with_a_warning() {
+    let sidecar = json!({"path-prefix": "/app/oauth2"});
+    let config = accepted(&file(json!({"token-cookie-path": "/app"}), sidecar));
+    assert_eq!(config.session.cookie.path, "/app");
+    assert!(
+        config.warnings[0].contains("adapter-state-cookie-path"),
+        "{:?}",
+        config.warnings
+    );
+}
+
+#[test]
+fn a_cookie_path_that_leaves_out_our_endpoints_is_refused() {
+    for path in ["/app", "/oauth", "/oauth2/x"] {
+        let tree = file(json!({"adapter-state-cookie-path": path}), json!({}));
+        assert_refused(&tree, "adapter-state-cookie-path", "path-prefix");
+    }
+    for path in ["app", "/a;b", "/a b"] {
+        let tree = file(json!({"adapter-state-cookie-path": path}), json!({}));
+        assert_refused(&tree, "adapter-state-cookie-path", "must begin");
+    }
+    for path in ["/", "/oauth2", "/oauth2/"] {
+        accepted(&file(json!({"adapter-state-cookie-path": path}), json!({})));
+    }
+}
+
+fn auth(credentials: &Value, provider: &Value) -> ClientAuth {
+    accepted(&file(
+        json!({"credentials": credentials}),
+        json!({"provider": provider}),
+    ))
+    .oidc
+    .client_auth
+}
+
+#[test]
+fn credentials_are_chosen_as_keycloak_chooses_them() {
+    assert!(matches!(
+        auth(&json!({"secret": "s"}), &json!({})),
+        ClientAuth::SecretBasic(_)
+    ));
+    let jwt = json!({"secret-jwt": {"secret": "s", "algorithm": "HS512"}});
+    assert!(matches!(
+        auth(&jwt, &json!({})),
+        ClientAuth::SecretJwt {
+            algorithm: Algorithm::Hs512,
+            ..
+        }
+    ));
+    let both = json!({"secret": "s", "secret-jwt": {"secret": "t"}});
+    assert_refused(&file(json!({"credentials": both}), json!({})), "credentials", "several");
+    let named = json!({"provider": "secret-jwt", "secret": "s", "secret-jwt": {"secret": "t"}});
+    let ClientAuth::SecretJwt { secret, .. } = auth(&named, &json!({})) else {
+        panic!("a signed secret")
+    };
+    assert_eq!(secret.expose(), "t");
+    let other = json!({"provider": "mine"});
+    assert_refused(
+        &file(json!({"credentials": other}), json!({})),
+        "credentials.provider",
+        "must be one of",
+    );
+}
+
+#[test]
+fn a_client_that_is_not_public_needs_something_to_prove_itself_with() {
+    assert_refused(
+        &file(json!({"credentials": {}}), json!({})),
+        "credentials",
+        "is required",
+    );
+    let public = json!({"credentials": {}, "public-client": true});
+    assert!(matches!(
+        accepted(&file(public, json!({}))).oidc.client_auth,
+        ClientAuth::None
+    ));
+    let both = json!({"public-client": "true"});
+    assert!(accepted(&file(both, json!({}))).warnings[0].starts_with("public-client"));
+    let contrary = file(
+        json!({"public-client": true}),
+        json!({"provider": {"client-authentication": "post"}}),
+    );
+    assert_refused(&contrary, "sidecar.provider.client-authentication", "must be `none`");
+}
+
+#[test]
+fn the_sidecar_chooses_how_the_secret_is_sent() {
+    assert!(matches!(
+        auth(&json!({}), &json!({"client-secret": "s"})),
+        ClientAuth::SecretBasic(_)
+    ));
+    let post = json!({"client-authentication": "post"});
+    assert!(matches!(
+        auth(&json!({"secret": "s"}), &post),
+        ClientAuth::SecretPost(_)
+    ));
+    let twice = file(json!({}), json!({"provider": {"client-secret": "t"}}));
+    assert_refused(&twice, "sidecar.provider", "although `credentials` does too");
+    let key = json!({"client-authentication": "private-key-jwt"});
+    let tree = file(json!({}), json!({"provider": key}));
+    assert_refused(&tree, "sidecar.provider.client-authentication", "needs a private key");
+}
+
+#[test]
+fn a_signing_key_is_read_from_pem_and_other_stores_are_told_how_to_convert() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.pem");
+    std::fs::write(&path, "-----BEGIN PRIVATE KEY-----\na2V5\n-----END PRIVATE KEY-----\n").unwrap();
+    let keystore =
+        |kind: &str| json!({"jwt": {"client-keystore-file": path, "client-keystore-type": kind, "token-timeout": 20}});
+    let ClientAuth::PrivateKeyJwt { key, lifetime, .. } = auth(&keystore("PEM"), &json!({})) else {
+        panic!("a key")
+    };
+    assert_eq!((key.form, lifetime.as_secs()), (PrivateKeyForm::Pkcs8, 20));
+    let tree = file(json!({"credentials": keystore("JKS")}), json!({}));
+    assert_refused(&tree, "credentials.jwt.client-keystore-type", "keytool");
+    let own = json!({"private-key-file": path, "key-id": "k1"});
+    let tree = file(json!({"credentials": {}}), json!({"provider": own}));
+    assert!(matches!(
+        accepted(&tree).oidc.client_auth,
+        ClientAuth::PrivateKeyJwt { key_id: Some(_), .. }
+    ));
+}
+
+#[test]
+fn symmetric_algorithms_need_a_secret() {
+    let algorithms = json!({"provider": {"algorithms": ["RS256", "HS256"]}});
+    let oidc = accepted(&file(json!({}), algorithms.clone())).oidc;
+    assert_eq!(oidc.algorithms.len(), 2);
+    let public = file(json!({"credentials": {}, "public-client": true}), algorithms);
+    assert_refused(&public, "sidecar.provider.algorithms[1]", "needs a client secret");
+    let none = json!({"provider": {"algorithms": ["none"]}});
+    assert_refused(
+        &file(json!({}), none),
+        "sidecar.provider.algorithms[0]",
+        "must be one of",
+    );
+    let default = accepted(&file(json!({}), json!({}))).oidc.algorithms;
+    assert!(!default.is_empty() && !default.iter().any(|algorithm| algorithm.is_symmetric()));
+}
+
+#[test]
+fn the_session_store_is_not_supported_yet() {
+    assert_refused(
+        &file(json!({"token-store": "SESSION"}), json!({})),
+        "token-store",
+        "not supported yet",
+    );
+    assert_eq!(refused(&file(json!({"token-store": "x"}), json!({}))).len(), 1);
+}

@@ -1,0 +1,261 @@
+//! What the keys under `sidecar` mean, and the rules that span several.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{accepted, assert_refused, file};
+use crate::{
+    login::ResponseMode,
+    proxy::{Access, IdentityValue, PathPattern, SslRequired, Upstream},
+    session::SameSite,
+    telemetry::LogFormat,
+};
+
+fn sidecar(keys: Value) -> Value {
+    file(json!({}), keys)
+}
+
+#[test]
+fn the_smallest_file_has_safe_defaults() {
+    let config = accepted(&sidecar(json!({})));
+    assert_eq!(config.warnings, Vec::<String>::new());
+    assert_eq!(config.admin.listen.to_string(), "127.0.0.1:9080");
+    assert_eq!(config.telemetry.format, LogFormat::Text);
+    assert_eq!(config.login.path_prefix, "/oauth2");
+    assert_eq!(config.login.response_mode, ResponseMode::Query);
+    assert_eq!(config.login.attempt_ttl, Duration::from_secs(900));
+    let cookie = &config.session.cookie;
+    assert_eq!(
+        (cookie.name.as_str(), cookie.path.as_str()),
+        ("KEYCLOAK_ADAPTER_STATE", "/")
+    );
+    assert!(cookie.secure && cookie.same_site == SameSite::Lax && cookie.keys.is_empty());
+    assert_eq!(config.session.lifetimes.idle, Duration::from_secs(1800));
+    assert_eq!(config.session.lifetimes.max, Duration::from_secs(36_000));
+    let proxy = &config.proxy;
+    assert_eq!(proxy.allowed_hosts, ["shop.example.com"]);
+    assert_eq!(proxy.ssl_required, SslRequired::External);
+    assert!(proxy.trusted_proxies.is_empty() && proxy.rules.is_empty() && !proxy.forward_access_token);
+    assert_eq!((proxy.limits.header_bytes, proxy.limits.body_bytes), (65_536, None));
+    assert_eq!(config.oidc.scopes, ["openid"]);
+    assert!(config.oidc.userinfo);
+}
+
+#[test]
+fn some_origin_must_be_fixed() {
+    let tree = sidecar(json!({"public-url": null}));
+    assert_refused(&tree, "sidecar.public-url", "allowed-hosts");
+    let tree = sidecar(json!({"public-url": null, "allowed-hosts": []}));
+    assert_refused(&tree, "sidecar.public-url", "allowed-hosts");
+    let config = accepted(&sidecar(
+        json!({"public-url": null, "allowed-hosts": ["A.example.com:8443"]}),
+    ));
+    assert_eq!(config.proxy.allowed_hosts, ["a.example.com:8443"]);
+    assert!(!config.session.cookie.secure);
+    assert!(
+        config.warnings[0].starts_with("sidecar.cookie.secure"),
+        "{:?}",
+        config.warnings
+    );
+    for url in [
+        "https://a/b",
+        "https://a?x",
+        "https://u@a",
+        "ftp://a",
+        "a",
+        "https://a/#f",
+    ] {
+        assert_refused(&sidecar(json!({"public-url": url})), "sidecar.public-url", "must");
+    }
+}
+
+#[test]
+fn cookies_are_secure_whenever_users_come_by_https() {
+    assert_refused(
+        &sidecar(json!({"cookie": {"secure": false}})),
+        "sidecar.cookie.secure",
+        "https",
+    );
+    assert_refused(
+        &sidecar(json!({"cookie": {"secure": "false"}})),
+        "sidecar.cookie.secure",
+        "https",
+    );
+    let http = "http://localhost:8080";
+    assert!(!accepted(&sidecar(json!({"public-url": http}))).session.cookie.secure);
+    let none = json!({"public-url": http, "cookie": {"same-site": "none"}});
+    assert_refused(&sidecar(none), "sidecar.cookie.same-site", "secure");
+    let post = json!({"public-url": http, "response-mode": "form_post"});
+    assert_refused(&sidecar(post), "sidecar.response-mode", "secure");
+    let all = file(json!({"ssl-required": "all"}), json!({"public-url": http}));
+    assert_refused(&all, "sidecar.public-url", "ssl-required");
+}
+
+#[test]
+fn cookie_names_leave_the_prefix_to_us() {
+    for name in ["__Host-a", "__secure-a", "a b", "a=b", "a;b", "ä"] {
+        assert_refused(
+            &sidecar(json!({"cookie": {"name": name}})),
+            "sidecar.cookie.name",
+            "must",
+        );
+    }
+}
+
+#[test]
+fn rules_are_read_in_their_order() {
+    let rules = json!([
+        {"path": "/assets/*", "methods": ["GET"], "access": "public"},
+        {"path": "/admin/*", "roles": ["admin", "app:owner"], "groups": ["/staff"]},
+    ]);
+    let rules = accepted(&sidecar(json!({"rules": rules}))).proxy.rules;
+    assert_eq!(rules[0].path, PathPattern::Below("/assets".to_owned()));
+    assert_eq!(
+        (rules[0].access, rules[0].methods.join(",")),
+        (Access::Public, "GET,HEAD".to_owned())
+    );
+    assert_eq!(
+        (rules[1].access, rules[1].roles.len(), rules[1].groups.len()),
+        (Access::Login, 2, 1)
+    );
+}
+
+#[test]
+fn a_rule_that_could_mean_less_than_it_says_is_refused() {
+    let cases = [
+        (json!({"path": "/a", "access": "public", "roles": ["x"]}), "roles"),
+        (json!({"path": "/a", "access": "public", "groups": ["x"]}), "groups"),
+        (json!({"path": "/a", "access": "bearer"}), "access"),
+        (json!({"path": "/a", "roles": [""]}), "roles[0]"),
+        (json!({"path": "/a", "groups": []}), "groups"),
+        (json!({"path": "/a", "methods": []}), "methods"),
+        (json!({"path": "/a", "methods": ["get"]}), "methods[0]"),
+        (json!({"path": "/a", "methods": "GET"}), "methods"),
+        (json!({"path": "/a/../b"}), "path"),
+        (json!({"roles": ["x"]}), "path"),
+    ];
+    for (rule, key) in cases {
+        assert_refused(
+            &sidecar(json!({"rules": [rule]})),
+            &format!("sidecar.rules[0].{key}"),
+            "",
+        );
+    }
+}
+
+#[test]
+fn headers_change_drop_and_add() {
+    let headers = json!({"x_forwarded_user": "preferred_username", "X-Forwarded-Groups": null, "X-Team": "team"});
+    let headers = accepted(&sidecar(json!({"headers": headers}))).proxy.headers;
+    let told: Vec<_> = headers
+        .iter()
+        .map(|header| (header.name.as_str(), header.value.clone()))
+        .collect();
+    let expected = [
+        ("x_forwarded_user", IdentityValue::Username),
+        ("x-forwarded-preferred-username", IdentityValue::Username),
+        ("x-forwarded-email", IdentityValue::Email),
+        ("x-forwarded-roles", IdentityValue::Roles),
+        ("x-team", IdentityValue::Claim("team".to_owned())),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn headers_that_frame_or_steer_a_request_carry_no_claim() {
+    for name in [
+        "Host",
+        "content-length",
+        "Transfer_Encoding",
+        "Cookie",
+        "Authorization",
+        "Sec-Fetch-Site",
+        "a b",
+        "",
+    ] {
+        let faults = super::refused(&sidecar(json!({"headers": {name: "sub"}})));
+        assert_eq!(faults.len(), 1, "{name}: {faults:?}");
+    }
+    let twice = json!({"headers": {"X-A": "sub", "x_a": "email"}});
+    assert_eq!(super::refused(&sidecar(twice)).len(), 1);
+}
+
+#[test]
+fn listeners_and_the_application_are_three_places() {
+    let unix = accepted(&sidecar(
+        json!({"listen": "unix:/run/d.sock", "upstream": "unix:/run/a.sock"}),
+    ));
+    assert_eq!(unix.proxy.upstream, Upstream::Unix("/run/a.sock".into()));
+    assert_refused(
+        &sidecar(json!({"listen": "127.0.0.1:9080"})),
+        "sidecar.admin.listen",
+        "public listener",
+    );
+    assert_refused(
+        &sidecar(json!({"upstream": "http://localhost:8080"})),
+        "sidecar.upstream",
+        "listener itself",
+    );
+    assert_refused(
+        &sidecar(json!({"upstream": "https://app"})),
+        "sidecar.upstream",
+        "not supported yet",
+    );
+    assert_refused(
+        &sidecar(json!({"listen": "localhost:80"})),
+        "sidecar.listen",
+        "IP address",
+    );
+}
+
+#[test]
+fn zero_and_absurd_limits_are_refused() {
+    let cases = [
+        (json!({"session": {"idle": 0}}), "sidecar.session.idle"),
+        (json!({"session": {"idle": "11h"}}), "sidecar.session.idle"),
+        (json!({"attempt-ttl": "2h"}), "sidecar.attempt-ttl"),
+        (json!({"limits": {"header-count": 97}}), "sidecar.limits.header-count"),
+        (
+            json!({"limits": {"connect-timeout": "0ms"}}),
+            "sidecar.limits.connect-timeout",
+        ),
+        (json!({"limits": {"body-bytes": 0}}), "sidecar.limits.body-bytes"),
+        (json!({"provider": {"clock-skew": "1h"}}), "sidecar.provider.clock-skew"),
+        (json!({"log": {"filter": "a=b=c"}}), "sidecar.log.filter"),
+    ];
+    for (keys, path) in cases {
+        assert_refused(&sidecar(keys), path, "must");
+    }
+    let limits = json!({"limits": {"connect-timeout": "500ms", "body-bytes": "10m"}, "session": {"max": "5m"}});
+    let config = accepted(&sidecar(limits));
+    assert_eq!(config.proxy.limits.connect_timeout, Duration::from_millis(500));
+    assert_eq!(config.proxy.limits.body_bytes, Some(10 << 20));
+    assert_eq!(config.session.lifetimes.idle, Duration::from_secs(300));
+}
+
+#[test]
+fn parameters_of_the_authorization_request_are_fixed_or_forwarded_never_ours() {
+    let params = json!({"provider": {"params": {"kc_idp_hint": "github"}}});
+    let oidc = accepted(&sidecar(params)).oidc;
+    assert_eq!(oidc.authorization_params.len(), 1);
+    assert!(!oidc.forwarded_params.contains("kc_idp_hint") && oidc.forwarded_params.contains("login_hint"));
+    for name in ["state", "redirect_uri", "code_challenge", "a b", ""] {
+        let fixed = json!({"provider": {"params": {name: "x"}}});
+        assert_eq!(super::refused(&sidecar(fixed)).len(), 1, "{name}");
+        let forwarded = json!({"provider": {"forwarded-params": [name]}});
+        assert_refused(&sidecar(forwarded), "sidecar.provider.forwarded-params[0]", "");
+    }
+    let both = json!({"provider": {"params": {"prompt": "login"}, "forwarded-params": ["prompt"]}});
+    assert_refused(&sidecar(both), "sidecar.provider.forwarded-params[0]", "fixed");
+    let scopes = json!({"provider": {"scopes": ["email", "openid", "email"]}});
+    assert_eq!(accepted(&sidecar(scopes)).oidc.scopes, ["openid", "email"]);
+}
+
+#[test]
+fn an_address_alone_is_a_network_of_one() {
+    let proxies = json!({"trusted-proxies": ["10.0.0.7", "fd00::/8"]});
+    let trusted = accepted(&sidecar(proxies)).proxy.trusted_proxies;
+    let trusted: Vec<_> = trusted.iter().map(ToString::to_string).collect();
+    assert_eq!(trusted, ["10.0.0.7/32", "fd00::/8"]);
+}
