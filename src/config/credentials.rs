@@ -93,7 +93,12 @@ impl Material {
                 chosen.fault(what);
             }
         };
-        if method == Method::PrivateKeyJwt {
+        if key_id.is_some() && !by_key(method) {
+            provider
+                .at("key-id")
+                .warn("has no effect: the client does not prove itself with a key");
+        }
+        if by_key(method) {
             let lifetime = self.lifetime.unwrap_or(ASSERTION_LIFETIME);
             let key = self.key.or_else(|| {
                 missing(ABSENT_KEY);
@@ -232,7 +237,8 @@ fn keystore(keys: &Object<'_>) -> Option<PrivateKey> {
 }
 
 fn key_in_file(node: &Node<'_>) -> Option<PrivateKey> {
-    let text = node.parse(|path| file::read_text(Path::new(path)))?;
+    let text =
+        node.parse(|path| file::read_text(Path::new(path)).map_err(|error| format!("names a file that {error}")))?;
     match pem::private_key(&text) {
         Ok(key) => Some(key),
         Err(error) => {

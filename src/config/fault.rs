@@ -98,12 +98,22 @@ pub(super) struct Report {
     faults: RefCell<BTreeSet<(JsonPath, String)>>,
     warnings: RefCell<BTreeSet<(JsonPath, String)>>,
     unresolved: RefCell<BTreeSet<JsonPath>>,
+    /// Texts that could not be made: what else is wrong with them says nothing.
+    settled: RefCell<BTreeSet<JsonPath>>,
 }
 
 impl Report {
     /// Notes a fault. `message` must not hold a value of the configuration.
     pub(super) fn fault(&self, path: &JsonPath, message: impl fmt::Display) {
-        self.faults.borrow_mut().insert((path.clone(), message.to_string()));
+        if !self.settled.borrow().contains(path) {
+            self.faults.borrow_mut().insert((path.clone(), message.to_string()));
+        }
+    }
+
+    /// Notes a fault after which no other at the same place is worth telling.
+    pub(super) fn last_fault(&self, path: &JsonPath, message: impl fmt::Display) {
+        self.fault(path, message);
+        self.settled.borrow_mut().insert(path.clone());
     }
 
     /// Notes what is accepted but should be known. `message` must not hold a value of the configuration.

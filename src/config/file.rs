@@ -13,29 +13,27 @@ use zeroize::Zeroizing;
 /// Largest file read: far above any adapter.json or key.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// Why a file could not be read. `Display` names the path and the cause, nothing of the content.
+/// Why a file could not be read. `Display` does not name the file: a key pasted where its file's path belongs would
+/// be printed.
 #[derive(Debug, Error)]
 pub(super) enum FileError {
-    #[error("cannot read the file `{0}`: {1}")]
-    Io(String, io::ErrorKind),
-    #[error("the file `{0}` is larger than 1 MiB")]
-    TooLarge(String),
-    #[error("the file `{0}` is not UTF-8 text")]
-    NotText(String),
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("is larger than 1 MiB")]
+    TooLarge,
+    #[error("is not UTF-8 text")]
+    NotText,
 }
 
 /// The text of the file at `path`; wiped when dropped, since it may be a secret.
 pub(super) fn read_text(path: &Path) -> Result<Zeroizing<String>, FileError> {
-    let name = || path.display().to_string();
-    let io = |error: io::Error| FileError::Io(name(), error.kind());
     let mut bytes = Zeroizing::new(Vec::new());
-    let file = File::open(path).map_err(io)?;
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(FileError::TooLarge(name()));
+        return Err(FileError::TooLarge);
     }
     match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(FileError::NotText(name())),
+        Err(_) => Err(FileError::NotText),
     }
 }

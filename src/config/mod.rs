@@ -67,7 +67,7 @@ impl Config {
         match file::read_text(path) {
             Ok(text) => Self::read(&text, env, report),
             Err(error) => {
-                report.fault(&JsonPath::default(), error);
+                report.fault(&JsonPath::default(), format!("the file `{}` {error}", path.display()));
                 report.conclude(None).map(|(config, _)| config)
             }
         }

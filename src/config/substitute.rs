@@ -67,7 +67,7 @@ impl Place<'_> {
 
     fn resolve(&self, body: &str, depth: usize) -> String {
         if let Some(path) = body.strip_prefix("file:") {
-            return self.content(&self.expand(path, depth + 1));
+            return self.content(path, depth);
         }
         if matches!(body, "/" | ":") {
             return body.to_owned();
@@ -103,20 +103,22 @@ impl Place<'_> {
         format!("${{{body}}}")
     }
 
-    fn content(&self, path: &str) -> String {
+    /// The message names the file as it is written, before a variable in it is replaced.
+    fn content(&self, written: &str, depth: usize) -> String {
         let fault = |message: String| {
-            self.report.fault(self.path, message);
+            self.report.last_fault(self.path, message);
             String::new()
         };
+        let path = self.expand(written, depth + 1);
         if !path.starts_with('/') {
             return fault("`${file:…}` needs an absolute path".to_owned());
         }
-        match file::read_text(Path::new(path)) {
+        match file::read_text(Path::new(&path)) {
             Ok(text) => {
                 let line = text.strip_suffix('\n').unwrap_or(&text);
                 line.strip_suffix('\r').unwrap_or(line).to_owned()
             }
-            Err(error) => fault(error.to_string()),
+            Err(error) => fault(format!("the file `{written}` {error}")),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{assert_refused, env, file, read, refused};
 use crate::config::{Config, value::Node};
 
 #[test]
-fn a_file_with_ten_faults_prints_ten_lines_ordered_by_path() {
+fn each_fault_of_a_file_is_one_line_and_the_lines_are_ordered_by_path() {
     let rules = json!([
         {"path": "/a"}, {"path": "b"}, {"path": "/c", "roles": []}, {}, {"path": "/d", "methods": ["get"]},
         {"path": "/e"}, {"path": "/e"}, {"path": "/e"}, {"path": "/e"}, {"path": "/e"}, {"path": "/f", "access": "x"},

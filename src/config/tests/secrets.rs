@@ -65,6 +65,22 @@ fn a_secret_put_at_any_place_is_not_in_any_fault() {
 }
 
 #[test]
+fn a_key_pasted_where_its_files_path_belongs_is_not_in_any_fault() {
+    let keystore = json!({"jwt": {"client-keystore-file": MARK, "client-keystore-type": "PEM"}});
+    let by_keystore = file(json!({"credentials": keystore}), json!({}));
+    let by_file = file(
+        json!({"credentials": {}}),
+        json!({"provider": {"private-key-file": MARK}}),
+    );
+    let by_mount = file(json!({"realm": "${file:/${env.MARK}}"}), json!({}));
+    for tree in [by_keystore, by_file, by_mount] {
+        let faults = Config::from_json(&tree.to_string(), &env(&[("MARK", MARK)])).unwrap_err();
+        assert_eq!(faults.as_slice().len(), 1, "{faults}");
+        assert!(!format!("{faults}{faults:?}").contains(MARK), "{faults}");
+    }
+}
+
+#[test]
 fn a_secret_in_the_environment_is_not_in_any_fault() {
     for name in [
         "SIDECAR__COOKIE__KEYS",

@@ -152,7 +152,7 @@ fn a_mounted_file_that_is_missing_is_a_fault_naming_key_and_file() {
     let tree = file(json!({"credentials": {"secret": "${file:/nowhere/secret}"}}), json!({}));
     let faults = read(&tree).unwrap_err().to_string();
     assert!(
-        faults.contains("credentials.secret: cannot read the file `/nowhere/secret`"),
+        faults.contains("credentials.secret: the file `/nowhere/secret` cannot be read"),
         "{faults}"
     );
 }
