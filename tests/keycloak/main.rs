@@ -1,0 +1,24 @@
+//! The stories that only a real Keycloak can tell. One server for the run, one realm for each story, the real binary
+//! between a scripted browser and an application that echoes. `./test keycloak` installs what they need and runs them.
+
+#![expect(clippy::expect_used, reason = "a story that cannot go on has failed, and says where")]
+
+mod adapter;
+mod admin;
+mod application;
+mod browser;
+mod html;
+mod http;
+mod process;
+mod relay;
+mod scene;
+mod server;
+mod wait;
+
+mod client_authentication;
+mod control;
+mod outage;
+mod roles;
+mod sign_in;
+mod sign_out;
+mod signatures;

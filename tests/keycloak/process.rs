@@ -1,0 +1,57 @@
+//! Another program, running for as long as its value lives, and never longer than this process.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use crate::wait;
+
+/// A running program. Dropping it sends SIGTERM and waits for its end. The work is done by the script `guard`, which also
+/// stops the program when this process dies without dropping anything.
+pub(crate) struct Process {
+    guard: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `program`, with everything it prints going to the file `log`.
+    pub(crate) fn start(program: &mut Command, log: PathBuf) -> io::Result<Self> {
+        // Emptied here and not by the guard: an earlier run's words must not be read as this one's.
+        fs::write(&log, [])?;
+        let mut guarded = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keycloak/guard"));
+        guarded.arg(&log).arg(program.get_program()).args(program.get_args());
+        guarded.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let guard = guarded.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        Ok(Self { guard, log })
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn printed(&self) -> String {
+        fs::read(&self.log)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Waits until `find` sees what it looks for in what was printed. Fails when the program ends before, or at the limit.
+    pub(crate) fn wait_for<T>(&mut self, limit: Duration, find: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+        let outcome = wait::within(limit, || {
+            let ended = self.guard.try_wait().expect("the state of a child is readable");
+            match find(&self.printed()) {
+                Some(found) => Some(Ok(found)),
+                None => ended.map(|code| Err(format!("ended before ({code}):\n{}", self.printed()))),
+            }
+        });
+        outcome.unwrap_or_else(|| Err(format!("not within {limit:?}; its log is {}", self.log.display())))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        // A guard that is gone already needs no waiting for.
+        let _ = self.guard.wait();
+    }
+}
