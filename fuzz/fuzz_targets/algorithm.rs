@@ -1,0 +1,13 @@
+//! The name of a signature algorithm, as a token's header claims it: only registered names are taken, and each is the
+//! name of what came out.
+
+#![no_main]
+
+use doorward::oidc::Algorithm;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|name: &str| {
+    if let Ok(algorithm) = name.parse::<Algorithm>() {
+        assert_eq!(algorithm.name(), name);
+    }
+});
