@@ -73,11 +73,13 @@ impl Algorithm {
 impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
-    /// Reads a name as JOSE writes it, upper and lower case told apart.
+    /// Reads a name as JOSE writes it, upper and lower case told apart. `Ed25519` (RFC 9864) is another name of `EdDSA`,
+    /// since Ed25519 is the only curve that we use it with.
     fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
         Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.name() == name)
+            .or_else(|| (name == "Ed25519").then_some(Self::EdDsa))
             .ok_or_else(|| UnknownAlgorithm(name.to_owned()))
     }
 }

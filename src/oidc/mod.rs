@@ -1,6 +1,8 @@
 //! Everything said to the identity server.
 
 pub mod algorithm;
+pub mod jose;
+pub mod strict_json;
 
 use std::{collections::BTreeSet, time::Duration};
 
