@@ -2,7 +2,11 @@
 
 pub mod algorithm;
 pub mod jose;
+pub mod keys;
 pub mod strict_json;
+
+#[cfg(test)]
+mod test_keys;
 
 use std::{collections::BTreeSet, time::Duration};
 
