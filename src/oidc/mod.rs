@@ -1,9 +1,11 @@
 //! Everything said to the identity server.
 
 pub mod algorithm;
+pub mod claims;
 pub mod jose;
 pub mod keys;
 pub mod strict_json;
+pub mod verify;
 
 #[cfg(test)]
 mod test_keys;
@@ -96,6 +98,17 @@ pub enum ClientAuth {
         /// How long an assertion is good.
         lifetime: Duration,
     },
+}
+
+impl ClientAuth {
+    /// The secret shared with the provider, if there is one.
+    #[must_use]
+    pub const fn secret(&self) -> Option<&SecretString> {
+        match self {
+            Self::SecretBasic(secret) | Self::SecretPost(secret) | Self::SecretJwt { secret, .. } => Some(secret),
+            Self::None | Self::PrivateKeyJwt { .. } => None,
+        }
+    }
 }
 
 /// A private key as read from a PEM file.
