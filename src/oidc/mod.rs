@@ -2,6 +2,7 @@
 
 pub mod algorithm;
 pub mod claims;
+pub mod client_assertion;
 pub mod jose;
 pub mod keys;
 pub mod strict_json;
