@@ -1,0 +1,85 @@
+//! The token endpoint: codes (RFC 6749, section 4.1.3; RFC 7636, section 4.6) and refresh tokens (RFC 6749, section 6).
+
+use ring::digest::{SHA256, digest};
+
+use super::{client_authentication::authenticate, token_response::hand_out};
+use crate::{
+    keys::encode,
+    message::{Answer, Received},
+    misbehave::Fault,
+    state::{Grant, State},
+};
+
+pub(super) fn token(state: &mut State, received: &Received, faults: &[Fault]) -> Answer {
+    let client_id = match authenticate(state, received) {
+        Ok(client_id) => client_id,
+        Err(refused) => return refused,
+    };
+    let granted = match received.field("grant_type") {
+        Some("authorization_code") => redeem(state, received, &client_id).map(|grant| (grant, None)),
+        Some("refresh_token") => refresh(state, received, &client_id),
+        _ => return Answer::error(400, "unsupported_grant_type", "code or refresh token"),
+    };
+    match granted {
+        Ok((grant, kept)) => hand_out(state, &grant, kept, faults),
+        Err(why) => Answer::error(400, "invalid_grant", why),
+    }
+}
+
+/// Spends a code. One that comes again ends the session (RFC 6749, section 4.1.2).
+fn redeem(state: &mut State, received: &Received, client_id: &str) -> Result<Grant, &'static str> {
+    let now = state.now();
+    let code = state
+        .codes
+        .get_mut(received.field("code").unwrap_or_default())
+        .ok_or("Code not valid")?;
+    if std::mem::replace(&mut code.spent, true) {
+        let sid = code.grant.sid.clone();
+        state.end_login(&sid);
+        return Err("Code not valid");
+    }
+    let code = code.clone();
+    let verifier = received
+        .field("code_verifier")
+        .map(|verifier| encode(digest(&SHA256, verifier.as_bytes()).as_ref()));
+    if code.grant.client_id != client_id {
+        Err("Code is another client's")
+    } else if received.field("redirect_uri") != Some(code.redirect_uri.as_str()) {
+        Err("Incorrect redirect_uri")
+    } else if code.challenge != verifier {
+        Err("PKCE verification failed")
+    } else if code.expires <= now || state.live_login(&code.grant.sid).is_none() {
+        Err("Code is expired")
+    } else {
+        Ok(code.grant)
+    }
+}
+
+/// Uses a refresh token; the second part is the token itself when it stays good. A spent one that comes again ends the
+/// session, as at Keycloak.
+fn refresh(state: &mut State, received: &Received, client_id: &str) -> Result<(Grant, Option<String>), &'static str> {
+    let token = received.field("refresh_token").unwrap_or_default();
+    let issued = state.refresh_tokens.get(token).ok_or("Invalid refresh token")?.clone();
+    if issued.grant.client_id != client_id {
+        return Err("Token client and authorized client don't match");
+    }
+    if issued.spent {
+        state.end_login(&issued.grant.sid);
+        return Err("Maximum allowed refresh token reuse exceeded");
+    }
+    if !state.is_good(&issued) {
+        return Err("Token is not active");
+    }
+    // No nonce in the ID token of a refresh (OpenID Connect Core 1.0, section 12.2: SHOULD NOT).
+    let grant = Grant {
+        nonce: None,
+        ..issued.grant
+    };
+    if !state.options.rotate_refresh {
+        return Ok((grant, Some(token.to_owned())));
+    }
+    if let Some(issued) = state.refresh_tokens.get_mut(token) {
+        issued.spent = true;
+    }
+    Ok((grant, None))
+}
