@@ -29,34 +29,18 @@ pub(crate) struct Running<S> {
 /// # Errors
 /// When there is no port to be had.
 pub(crate) fn start(places: Places) -> io::Result<Running<impl Future<Output = io::Result<()>>>> {
-    let app = move || {
-        App::new()
-            .app_data(Data::new(places.clone()))
-            .default_service(web::to(show))
-    };
-    let server = HttpServer::new(app)
-        .workers(1)
-        .disable_signals()
-        .bind(("127.0.0.1", 0))?;
+    let app = move || App::new().app_data(Data::new(places.clone())).default_service(web::to(show));
+    let server = HttpServer::new(app).workers(1).disable_signals().bind(("127.0.0.1", 0))?;
     let address = server.addrs().first().copied().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    Ok(Running {
-        address,
-        server: server.run(),
-    })
+    Ok(Running { address, server: server.run() })
 }
 
 async fn show(request: HttpRequest, places: Data<Places>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .body(page(&request, &places))
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page(&request, &places))
 }
 
 fn page(request: &HttpRequest, places: &Places) -> String {
-    let rows: String = TOLD
-        .iter()
-        .map(|(name, meaning)| row(request, name, meaning))
-        .collect::<Vec<_>>()
-        .concat();
+    let rows: String = TOLD.iter().map(|(name, meaning)| row(request, name, meaning)).collect::<Vec<_>>().concat();
     let user = header(request, "X-Forwarded-Preferred-Username");
     let user = user.as_deref().unwrap_or("nobody");
     let path = escape(request.path());
@@ -86,10 +70,7 @@ fn header(request: &HttpRequest, name: &str) -> Option<String> {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&#34;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;")
 }
 
 /// The headers of the default configuration, and what they say.

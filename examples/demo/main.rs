@@ -30,10 +30,7 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     let adapter = free_address()?;
     let public_url = format!("http://{adapter}");
     let identity_server = IdentityServer::start(options(&public_url))?;
-    let places = Places {
-        sessions: identity_server.url(Endpoint::Sessions),
-        sign_out: "/oauth2/sign_out".to_owned(),
-    };
+    let places = Places { sessions: identity_server.url(Endpoint::Sessions), sign_out: "/oauth2/sign_out".to_owned() };
     let application = application::start(places)?;
     let config = adapter_config(&identity_server, application.address, adapter);
     print(&greeting(&public_url, &identity_server))?;
@@ -56,20 +53,10 @@ fn options(public_url: &str) -> Options {
     client.backchannel_logout_uri = Some(format!("{public_url}/oauth2/backchannel-logout"));
     let mut demo = User::named("demo").group("/staff").role("user");
     "Dana Demo".clone_into(&mut demo.name);
-    let mut admin = User::named("admin")
-        .group("/staff")
-        .group("/operators")
-        .role("user")
-        .role("admin");
+    let mut admin = User::named("admin").group("/staff").group("/operators").role("user").role("admin");
     "Ada Admin".clone_into(&mut admin.name);
     let users = vec![demo, admin];
-    Options {
-        clients: vec![client],
-        users,
-        rotate_refresh: true,
-        ..Options::default()
-    }
-    .realm(REALM)
+    Options { clients: vec![client], users, rotate_refresh: true, ..Options::default() }.realm(REALM)
 }
 
 /// The adapter's configuration: a `keycloak.json` with a `sidecar`.

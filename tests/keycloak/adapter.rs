@@ -10,6 +10,9 @@ use crate::{application::Application, process::Process, server};
 /// It listens within milliseconds; a machine may have something else to do.
 const START: Duration = Duration::from_secs(30);
 
+/// Longer than any request of these stories takes to drain.
+const STOP_SECONDS: u8 = 10;
+
 /// Where the adapter will be. Known before it starts, since its redirect URI is registered at the server first.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
@@ -49,7 +52,7 @@ impl Adapter {
         let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
         command.args(["serve", "-c"]).arg(&file);
         let log = server::logs().join(format!("doorward-{}.log", place.port));
-        let mut process = Process::start(&mut command, log).expect("the adapter's binary starts");
+        let mut process = Process::start(&mut command, STOP_SECONDS, log).expect("the adapter's binary starts");
         let listening = process.wait_for(START, |printed| printed.lines().find_map(public_address));
         listening.unwrap_or_else(|reason| panic!("the adapter does not listen: {reason}"));
         Self {

@@ -10,7 +10,7 @@ use std::{
 use url::Url;
 
 /// Longer than the slowest answer of a Keycloak on a busy machine, shorter than anybody's patience.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What is asked.
 #[derive(Clone, Debug)]

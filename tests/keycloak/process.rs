@@ -9,7 +9,7 @@ use std::{
 
 use crate::wait;
 
-/// A running program. Dropping it sends SIGTERM and waits for its end. The work is done by the script `guard`, which also
+/// A running program. Dropping it stops it and waits for its end. The work is done by the script `guard`, which also
 /// stops the program when this process dies without dropping anything.
 pub(crate) struct Process {
     guard: Child,
@@ -17,12 +17,13 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `program`, with everything it prints going to the file `log`.
-    pub(crate) fn start(program: &mut Command, log: PathBuf) -> io::Result<Self> {
+    /// Starts `program`, with everything it prints going to the file `log`. `grace` is how many seconds it gets between
+    /// SIGTERM and SIGKILL; 0: none, SIGKILL at once.
+    pub(crate) fn start(program: &mut Command, grace: u8, log: PathBuf) -> io::Result<Self> {
         // Emptied here and not by the guard: an earlier run's words must not be read as this one's.
         fs::write(&log, [])?;
         let mut guarded = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keycloak/guard"));
-        guarded.arg(&log).arg(program.get_program()).args(program.get_args());
+        guarded.arg(grace.to_string()).arg(&log).arg(program.get_program()).args(program.get_args());
         guarded.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let guard = guarded.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         Ok(Self { guard, log })

@@ -102,9 +102,7 @@ impl Application {
     /// When the path is taken or cannot be made.
     pub fn start_unix(path: &Path) -> io::Result<Self> {
         let listener = UnixListener::bind(path)?;
-        Self::run(Place::Unix(path.to_owned()), move || {
-            listener.accept().map(|(stream, _)| stream)
-        })
+        Self::run(Place::Unix(path.to_owned()), move || listener.accept().map(|(stream, _)| stream))
     }
 
     fn run<S: Stream>(place: Place, accept: impl Fn() -> io::Result<S> + Send + 'static) -> io::Result<Self> {
@@ -208,9 +206,7 @@ impl Shared {
 
     fn wait_until(&self, done: impl Fn(&Diary) -> bool) -> bool {
         let stopped = || self.stopped.load(Ordering::SeqCst);
-        let waited = self
-            .changed
-            .wait_timeout_while(self.lock(), PATIENCE, |diary| !done(diary) && !stopped());
+        let waited = self.changed.wait_timeout_while(self.lock(), PATIENCE, |diary| !done(diary) && !stopped());
         waited.is_ok_and(|(diary, _)| done(&diary))
     }
 }
@@ -258,9 +254,7 @@ fn serve(mut stream: impl Stream, shared: &Shared) -> Result<(), crate::http::Er
                 diary.heard.push(heard.clone());
             }
         });
-        let closing = heard
-            .header("connection")
-            .is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        let closing = heard.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
         let after = answers::answer(&mut stream, &mut reader, shared, &heard)?;
         if closing || after == After::Close {
             break;
@@ -279,10 +273,5 @@ fn hear(reader: &mut impl io::BufRead, line: &str, headers: Headers) -> Result<H
     };
     let mut body = Vec::new();
     Body::new(reader, Framing::of_request(&headers)?).read_to_end(&mut body)?;
-    Ok(Heard {
-        method: method.to_owned(),
-        target: target.to_owned(),
-        headers,
-        body,
-    })
+    Ok(Heard { method: method.to_owned(), target: target.to_owned(), headers, body })
 }

@@ -80,9 +80,7 @@ impl Default for Browser {
 
 impl fmt::Debug for Browser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Browser")
-            .field("jar", &self.jar)
-            .finish_non_exhaustive()
+        f.debug_struct("Browser").field("jar", &self.jar).finish_non_exhaustive()
     }
 }
 
@@ -96,20 +94,13 @@ impl Browser {
     /// A fresh profile whose cookies expire by this clock.
     #[must_use]
     pub fn with_clock(now: Now) -> Self {
-        Self {
-            jar: Jar::default(),
-            origins: HashMap::new(),
-            now,
-        }
+        Self { jar: Jar::default(), origins: HashMap::new(), now }
     }
 
     /// Makes an origin (`https://app.example.com`) known: it is served, in plain HTTP, at `address`, and each request gets
     /// these headers besides, as from a load balancer that ends TLS.
     pub fn serve_origin(&mut self, origin: &str, address: SocketAddr, headers: &[(&str, &str)]) {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self.origins.insert(origin.to_owned(), (address, headers));
     }
 
@@ -138,8 +129,7 @@ impl Browser {
     /// # Errors
     /// When there is no answer.
     pub fn navigate_once(&mut self, url: &str) -> Result<Response, Error> {
-        self.exchange(&parse(url)?, Request::get(""), Kind::Navigation)?
-            .finish()
+        self.exchange(&parse(url)?, Request::get(""), Kind::Navigation)?.finish()
     }
 
     /// Asks as a script does (`Sec-Fetch-Mode: cors`); redirects are not followed. The request's target is replaced by the
@@ -233,11 +223,7 @@ impl Browser {
         let (Some(host), Some(port), "http") = (url.host_str(), url.port_or_known_default(), url.scheme()) else {
             return Err(unknown());
         };
-        let host = if host.ends_with(".localhost") {
-            "127.0.0.1"
-        } else {
-            host.trim_matches(['[', ']'])
-        };
+        let host = if host.ends_with(".localhost") { "127.0.0.1" } else { host.trim_matches(['[', ']']) };
         let mut addresses = (host, port).to_socket_addrs()?;
         let address = addresses.find(SocketAddr::is_ipv4).ok_or_else(unknown)?;
         Ok((address, Headers::new()))
@@ -249,10 +235,6 @@ fn parse(url: &str) -> Result<Url, Error> {
 }
 
 fn target(url: &Url, response: &Response) -> Result<Option<Url>, Error> {
-    let location = response
-        .header("location")
-        .filter(|_| matches!(response.status, 301 | 302 | 303 | 307 | 308));
-    location
-        .map(|location| url.join(location).map_err(|_| Error::Url(location.to_owned())))
-        .transpose()
+    let location = response.header("location").filter(|_| matches!(response.status, 301 | 302 | 303 | 307 | 308));
+    location.map(|location| url.join(location).map_err(|_| Error::Url(location.to_owned()))).transpose()
 }

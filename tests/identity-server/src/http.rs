@@ -64,12 +64,7 @@ impl Request {
     /// A request with this method and target, without headers or body.
     #[must_use]
     pub fn new(method: &str, target: &str) -> Self {
-        Self {
-            method: method.to_owned(),
-            target: target.to_owned(),
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
+        Self { method: method.to_owned(), target: target.to_owned(), headers: Vec::new(), body: Vec::new() }
     }
 
     /// A GET.
@@ -81,12 +76,8 @@ impl Request {
     /// A POST of a form.
     #[must_use]
     pub fn form(target: &str, fields: &[(&str, &str)]) -> Self {
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(fields)
-            .finish();
-        Self::new("POST", target)
-            .header("Content-Type", "application/x-www-form-urlencoded")
-            .body(body)
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        Self::new("POST", target).header("Content-Type", "application/x-www-form-urlencoded").body(body)
     }
 
     /// The same with one more header.
@@ -115,9 +106,7 @@ impl Request {
         if find(&self.headers, "connection").is_none() {
             line("Connection", "close");
         }
-        let framed = ["content-length", "transfer-encoding"]
-            .iter()
-            .any(|name| find(&self.headers, name).is_some());
+        let framed = ["content-length", "transfer-encoding"].iter().any(|name| find(&self.headers, name).is_some());
         if !framed && (!self.body.is_empty() || self.method == "POST") {
             line("Content-Length", &self.body.len().to_string());
         }
@@ -189,12 +178,7 @@ impl Exchange {
     pub fn finish(mut self) -> Result<Response, Error> {
         let mut body = Vec::new();
         self.body.read_to_end(&mut body)?;
-        Ok(Response {
-            status: self.status,
-            interim: self.interim,
-            headers: self.headers,
-            body,
-        })
+        Ok(Response { status: self.status, interim: self.interim, headers: self.headers, body })
     }
 }
 
@@ -245,40 +229,24 @@ fn read_answer(sender: TcpStream, method: &str) -> Result<Exchange, Error> {
         }
     };
     let framing = Framing::of_response(method, status, &headers)?;
-    Ok(Exchange {
-        status,
-        interim,
-        headers,
-        body: Body::new(reader, framing),
-        sender,
-    })
+    Ok(Exchange { status, interim, headers, body: Body::new(reader, framing), sender })
 }
 
 fn status_of(line: &str) -> Result<u16, Error> {
-    let rest = line
-        .strip_prefix("HTTP/1.1 ")
-        .or_else(|| line.strip_prefix("HTTP/1.0 "));
-    let digits = rest
-        .and_then(|rest| rest.get(..3))
-        .ok_or(Error::Malformed("status line"))?;
+    let rest = line.strip_prefix("HTTP/1.1 ").or_else(|| line.strip_prefix("HTTP/1.0 "));
+    let digits = rest.and_then(|rest| rest.get(..3)).ok_or(Error::Malformed("status line"))?;
     digits.parse().map_err(|_| Error::Malformed("status code"))
 }
 
 /// The first header of this name.
 #[must_use]
 pub fn find<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    headers
-        .iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.as_str())
+    headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
 /// All headers of this name, in order.
 pub fn all<'a>(headers: &'a [(String, String)], name: &'a str) -> impl Iterator<Item = &'a str> {
-    headers
-        .iter()
-        .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.as_str())
+    headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
 #[cfg(test)]

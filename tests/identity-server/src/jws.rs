@@ -48,11 +48,7 @@ pub(crate) fn sign(keys: &Generation, draft: Draft<'_>, faults: &[TokenFault]) -
         TokenFault::Payload(rewrite) => rewrite(&text),
         _ => text,
     });
-    let message = format!(
-        "{}.{}",
-        encode(header.to_string().as_bytes()),
-        encode(payload.as_bytes())
-    );
+    let message = format!("{}.{}", encode(header.to_string().as_bytes()), encode(payload.as_bytes()));
     let signature = signature(keys, algorithm, draft.secret, message.as_bytes(), faults)?;
     Ok(format!("{message}.{}", encode(&signature)))
 }
@@ -94,9 +90,7 @@ pub fn header(token: &str) -> Value {
 
 fn part(token: &str, index: usize) -> Value {
     let bytes = token.split('.').nth(index).and_then(decode);
-    bytes
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .unwrap_or_default()
+    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
 /// What a token's signature is checked with.

@@ -167,8 +167,7 @@ impl Generation {
             Algorithm::EdDsa => Ok(self.ed25519.sign(message).as_ref().to_vec()),
             _ => {
                 let mut signature = vec![0; self.rsa.public().modulus_len()];
-                self.rsa
-                    .sign(algorithm.rsa_encoding(), &self.random, message, &mut signature)?;
+                self.rsa.sign(algorithm.rsa_encoding(), &self.random, message, &mut signature)?;
                 Ok(signature)
             }
         }
@@ -196,18 +195,9 @@ impl Generation {
             json!({ "crv": crv, "x": encode(x), "y": encode(y) })
         };
         vec![
-            with(
-                head(rsa, "RSA"),
-                json!({ "n": encode(&public.n), "e": encode(&public.e) }),
-            ),
-            with(
-                head(Algorithm::Es256, "EC"),
-                point(self.p256.public_key().as_ref(), "P-256"),
-            ),
-            with(
-                head(Algorithm::Es384, "EC"),
-                point(self.p384.public_key().as_ref(), "P-384"),
-            ),
+            with(head(rsa, "RSA"), json!({ "n": encode(&public.n), "e": encode(&public.e) })),
+            with(head(Algorithm::Es256, "EC"), point(self.p256.public_key().as_ref(), "P-256")),
+            with(head(Algorithm::Es384, "EC"), point(self.p384.public_key().as_ref(), "P-384")),
             with(
                 head(Algorithm::EdDsa, "OKP"),
                 json!({ "crv": "Ed25519", "x": encode(self.ed25519.public_key().as_ref()) }),
@@ -220,9 +210,7 @@ impl Generation {
 /// key, an encryption key, one without `alg`, one without `kid`, and something that is no object.
 #[must_use]
 pub fn junk_keys() -> Vec<Value> {
-    let other = Generation::make(usize::MAX)
-        .map(|keys| keys.jwks(Algorithm::Rs256))
-        .unwrap_or_default();
+    let other = Generation::make(usize::MAX).map(|keys| keys.jwks(Algorithm::Rs256)).unwrap_or_default();
     let rsa = other.first().cloned().unwrap_or_default();
     let changed = |remove: &str, members: Value| {
         let mut jwk = rsa.clone();

@@ -41,10 +41,7 @@ impl Received {
     /// The value of a cookie.
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
         let pairs = http::all(&self.headers, "cookie").flat_map(|line| line.split("; "));
-        pairs
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value)
+        pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 }
 
@@ -58,9 +55,7 @@ pub(crate) fn with_query(url: &str, parameters: &[(String, String)]) -> String {
     if parameters.is_empty() {
         return url.to_owned();
     }
-    let query = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(parameters)
-        .finish();
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     let joint = if url.contains('?') { '&' } else { '?' };
     format!("{url}{joint}{query}")
 }
@@ -75,48 +70,30 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn empty(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
+        Self { status, headers: Vec::new(), body: Vec::new() }
     }
 
     pub(crate) fn json(status: u16, value: &Value) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: value.to_string().into_bytes(),
-        }
-        .header("Content-Type", "application/json")
-        .header("Cache-Control", "no-store")
+        Self { status, headers: Vec::new(), body: value.to_string().into_bytes() }
+            .header("Content-Type", "application/json")
+            .header("Cache-Control", "no-store")
     }
 
     /// An OAuth error (RFC 6749, section 5.2).
     pub(crate) fn error(status: u16, error: &str, description: &str) -> Self {
         let value = serde_json::json!({ "error": error, "error_description": description });
         let answer = Self::json(status, &value);
-        if status == 401 {
-            answer.header("WWW-Authenticate", "Basic realm=\"identity-server\"")
-        } else {
-            answer
-        }
+        if status == 401 { answer.header("WWW-Authenticate", "Basic realm=\"identity-server\"") } else { answer }
     }
 
     pub(crate) fn html(status: u16, page: String) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: page.into_bytes(),
-        }
-        .header("Content-Type", "text/html; charset=utf-8")
-        .header("Cache-Control", "no-store")
+        Self { status, headers: Vec::new(), body: page.into_bytes() }
+            .header("Content-Type", "text/html; charset=utf-8")
+            .header("Cache-Control", "no-store")
     }
 
     pub(crate) fn redirect(location: &str) -> Self {
-        Self::empty(302)
-            .header("Location", location)
-            .header("Cache-Control", "no-store")
+        Self::empty(302).header("Location", location).header("Cache-Control", "no-store")
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {

@@ -74,11 +74,7 @@ impl Fault {
     /// This status with an empty body.
     #[must_use]
     pub fn status(status: u16) -> Self {
-        Self::Answer {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
+        Self::Answer { status, headers: Vec::new(), body: Vec::new() }
     }
 
     /// This status with an OAuth error body (RFC 6749, section 5.2).
@@ -92,21 +88,13 @@ impl Fault {
     #[must_use]
     pub fn text(status: u16, content_type: &str, body: &str) -> Self {
         let headers = vec![("Content-Type".to_owned(), content_type.to_owned())];
-        Self::Answer {
-            status,
-            headers,
-            body: body.as_bytes().to_vec(),
-        }
+        Self::Answer { status, headers, body: body.as_bytes().to_vec() }
     }
 
     /// A 302 to `location`.
     #[must_use]
     pub fn redirect(location: &str) -> Self {
-        Self::Answer {
-            status: 302,
-            headers: vec![("Location".to_owned(), location.to_owned())],
-            body: Vec::new(),
-        }
+        Self::Answer { status: 302, headers: vec![("Location".to_owned(), location.to_owned())], body: Vec::new() }
     }
 
     /// The right JSON answer with one member set.

@@ -58,12 +58,7 @@ impl Options {
     /// One confidential client and one user, who is signed in without a page.
     #[must_use]
     pub fn new(client: Client, user: User) -> Self {
-        Self {
-            auto_login: Some(user.username.clone()),
-            clients: vec![client],
-            users: vec![user],
-            ..Self::default()
-        }
+        Self { auto_login: Some(user.username.clone()), clients: vec![client], users: vec![user], ..Self::default() }
     }
 
     /// The same below `/realms/{realm}`.
@@ -107,20 +102,14 @@ impl Default for Options {
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
-            .field("realm", &self.realm)
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("Options").field("realm", &self.realm).field("path", &self.path).finish_non_exhaustive()
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the default of the clock that is a parameter")]
 fn system_time() -> i64 {
     let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    elapsed
-        .ok()
-        .and_then(|elapsed| i64::try_from(elapsed.as_secs()).ok())
-        .unwrap_or_default()
+    elapsed.ok().and_then(|elapsed| i64::try_from(elapsed.as_secs()).ok()).unwrap_or_default()
 }
 
 /// What refresh tokens look like. Clients must not care; tests find out.
@@ -208,10 +197,7 @@ impl ClientAuthentication {
         let public_key = RsaKeyPair::from_pkcs8(CLIENT_RSA_PKCS8)
             .map(|pair| pair.public_key().as_ref().to_vec())
             .unwrap_or_default();
-        Self::PrivateKeyJwt {
-            algorithm: Algorithm::Rs256,
-            public_key,
-        }
+        Self::PrivateKeyJwt { algorithm: Algorithm::Rs256, public_key }
     }
 
     pub(crate) fn secret(&self) -> Option<&str> {
@@ -305,8 +291,6 @@ impl User {
 
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("User")
-            .field("username", &self.username)
-            .finish_non_exhaustive()
+        f.debug_struct("User").field("username", &self.username).finish_non_exhaustive()
     }
 }

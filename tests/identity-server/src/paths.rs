@@ -16,10 +16,7 @@ impl Paths {
             Some(realm) => format!("/realms/{}", realm.replace(' ', "%20")),
             None => options.path.trim_end_matches('/').to_owned(),
         };
-        Self {
-            base,
-            realm: options.realm.is_some(),
-        }
+        Self { base, realm: options.realm.is_some() }
     }
 
     /// The full path of an endpoint.
@@ -33,10 +30,7 @@ impl Paths {
         if self.realm && tail == "/clients-managements/unregister-node" {
             return Endpoint::NodeRegistration;
         }
-        ENDPOINTS
-            .into_iter()
-            .find(|endpoint| self.tail(*endpoint) == tail)
-            .unwrap_or(Endpoint::Unknown)
+        ENDPOINTS.into_iter().find(|endpoint| self.tail(*endpoint) == tail).unwrap_or(Endpoint::Unknown)
     }
 
     fn tail(&self, endpoint: Endpoint) -> &'static str {

@@ -74,11 +74,7 @@ impl IdentityServer {
         let state = State::new(options, format!("http://{address}")).map_err(|_| StartError::Keys)?;
         let shared = Arc::new(Shared::new(state));
         let running = Some(run(listener, &shared)?);
-        Ok(Self {
-            address,
-            shared,
-            running,
-        })
+        Ok(Self { address, shared, running })
     }
 
     /// Stops: connections break, new ones are refused. What it knows stays.
@@ -145,10 +141,7 @@ impl IdentityServer {
     #[must_use]
     pub fn wait_for_calls(&self, endpoint: Endpoint, count: usize) -> bool {
         let few = |state: &mut State| state.log.calls.get(&endpoint).copied().unwrap_or_default() < count;
-        let waited = self
-            .shared
-            .arrived
-            .wait_timeout_while(self.shared.lock(), PATIENCE, few);
+        let waited = self.shared.arrived.wait_timeout_while(self.shared.lock(), PATIENCE, few);
         waited.is_ok_and(|(_, waited)| !waited.timed_out())
     }
 
@@ -156,12 +149,7 @@ impl IdentityServer {
     #[must_use]
     pub fn received(&self, endpoint: Endpoint) -> Vec<Received> {
         let state = self.shared.lock();
-        state
-            .log
-            .received
-            .get(&endpoint)
-            .map(|all| all.iter().cloned().collect())
-            .unwrap_or_default()
+        state.log.received.get(&endpoint).map(|all| all.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// The latest request that an endpoint got.
@@ -172,13 +160,7 @@ impl IdentityServer {
 
     /// The endpoint's next request goes wrong this way; several calls line up for as many requests.
     pub fn next(&self, endpoint: Endpoint, faults: impl Into<Faults>) {
-        self.shared
-            .lock()
-            .log
-            .next
-            .entry(endpoint)
-            .or_default()
-            .push_back(faults.into());
+        self.shared.lock().log.next.entry(endpoint).or_default().push_back(faults.into());
     }
 
     /// All of the endpoint's requests go wrong this way, except those that [`next`](Self::next) speaks of.
@@ -240,11 +222,7 @@ impl IdentityServer {
 
     /// Ends all sessions without telling anybody.
     pub fn end_all_sessions(&self) {
-        self.shared
-            .lock()
-            .logins
-            .values_mut()
-            .for_each(|login| login.ended = true);
+        self.shared.lock().logins.values_mut().for_each(|login| login.ended = true);
     }
 
     /// Claims of a good logout token (OpenID Connect Back-Channel Logout 1.0, section 2.4); take out or change what you like.
@@ -263,12 +241,7 @@ impl IdentityServer {
     #[must_use]
     pub fn sign(&self, typ: &str, claims: Value, faults: &[TokenFault]) -> String {
         let state = self.shared.lock();
-        let draft = Draft {
-            typ,
-            claims,
-            algorithm: state.options.algorithm,
-            secret: b"",
-        };
+        let draft = Draft { typ, claims, algorithm: state.options.algorithm, secret: b"" };
         jws::sign(&state.keys, draft, faults).unwrap_or_default()
     }
 }
@@ -295,14 +268,10 @@ pub(crate) fn logout_claims(state: &State, client_id: &str, sid: Option<&str>) -
 fn run(listener: TcpListener, shared: &Arc<Shared>) -> Result<Running, StartError> {
     let (sender, receiver) = mpsc::channel();
     let shared = Arc::clone(shared);
-    let thread = thread::Builder::new()
-        .name("identity-server".to_owned())
-        .spawn(move || {
-            // A failure shows as the missing handle below, or as refused connections later.
-            let _ = transport::serve(listener, shared, |handle| drop(sender.send(handle)));
-        })?;
-    let handle = receiver
-        .recv()
-        .map_err(|_| io::Error::other("the server's thread ended"))?;
+    let thread = thread::Builder::new().name("identity-server".to_owned()).spawn(move || {
+        // A failure shows as the missing handle below, or as refused connections later.
+        let _ = transport::serve(listener, shared, |handle| drop(sender.send(handle)));
+    })?;
+    let handle = receiver.recv().map_err(|_| io::Error::other("the server's thread ended"))?;
     Ok(Running { handle, thread })
 }

@@ -37,11 +37,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(state: State) -> Self {
-        Self {
-            state: Mutex::new(state),
-            arrived: Condvar::new(),
-            gate: watch::Sender::new(0),
-        }
+        Self { state: Mutex::new(state), arrived: Condvar::new(), gate: watch::Sender::new(0) }
     }
 
     /// The state; a test that panicked elsewhere does not make it unusable.
@@ -171,16 +167,8 @@ impl State {
 
     /// Signs claims for a client by the present key and algorithm.
     pub(crate) fn sign(&self, typ: &str, client_id: &str, claims: Value, faults: &[TokenFault]) -> Option<String> {
-        let secret = self
-            .client(client_id)
-            .and_then(|client| client.authentication.secret())
-            .unwrap_or_default();
-        let draft = Draft {
-            typ,
-            claims,
-            algorithm: self.options.algorithm,
-            secret: secret.as_bytes(),
-        };
+        let secret = self.client(client_id).and_then(|client| client.authentication.secret()).unwrap_or_default();
+        let draft = Draft { typ, claims, algorithm: self.options.algorithm, secret: secret.as_bytes() };
         jws::sign(&self.keys, draft, faults).ok()
     }
 }

@@ -37,11 +37,7 @@ pub(crate) fn serve(
                 .app_data(web::PayloadConfig::new(BODY_LIMIT))
                 .default_service(web::to(handle))
         };
-        let server = HttpServer::new(app)
-            .workers(1)
-            .disable_signals()
-            .listen(listener)?
-            .run();
+        let server = HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run();
         started(server.handle());
         server.await
     })
@@ -57,11 +53,7 @@ async fn handle(request: HttpRequest, body: Bytes, shared: Data<Shared>) -> Http
             Fault::Hang => pass(&mut gate).await,
             Fault::DropConnection => return dropped(),
             Fault::Answer { status, headers, body } => {
-                return write(Answer {
-                    status: *status,
-                    headers: headers.clone(),
-                    body: body.clone(),
-                });
+                return write(Answer { status: *status, headers: headers.clone(), body: body.clone() });
             }
             _ => {}
         }
@@ -94,12 +86,7 @@ fn read(request: &HttpRequest, body: &[u8]) -> Received {
     let headers: Headers = request
         .headers()
         .iter()
-        .map(|(name, value)| {
-            (
-                name.as_str().to_owned(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            )
-        })
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
     let is_form = |value: &str| value.starts_with("application/x-www-form-urlencoded");
     let form = crate::http::find(&headers, "content-type").is_some_and(is_form);

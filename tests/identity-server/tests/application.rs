@@ -20,50 +20,26 @@ fn started() -> (Application, SocketAddr) {
 #[test]
 fn it_says_back_what_it_heard_in_order() {
     let (application, address) = started();
-    let request = Request::new("PUT", "/a/..%2fb?c#d")
-        .header("X_One", "1")
-        .header("x-two", "2")
-        .body("abc");
+    let request = Request::new("PUT", "/a/..%2fb?c#d").header("X_One", "1").header("x-two", "2").body("abc");
     let told = send(address, &request).unwrap().json();
     assert_eq!(told["target"], "/a/..%2fb?c#d");
     assert_eq!(told["headers"][1], serde_json::json!(["X_One", "1"]));
-    assert_eq!(
-        told["body_sha256"],
-        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    );
+    assert_eq!(told["body_sha256"], "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     assert_eq!(application.last().unwrap().body, b"abc");
 }
 
 #[test]
 fn bodies_come_in_every_framing() {
     let (_application, address) = started();
-    assert_eq!(
-        send(address, &Request::get("/chunked/2")).unwrap().text(),
-        "chunk 0;chunk 1;"
-    );
-    assert_eq!(
-        send(address, &Request::get("/download/1000000")).unwrap().body.len(),
-        1_000_000
-    );
-    assert_eq!(
-        send(address, &Request::get("/download-eof/70000")).unwrap().body.len(),
-        70_000
-    );
+    assert_eq!(send(address, &Request::get("/chunked/2")).unwrap().text(), "chunk 0;chunk 1;");
+    assert_eq!(send(address, &Request::get("/download/1000000")).unwrap().body.len(), 1_000_000);
+    assert_eq!(send(address, &Request::get("/download-eof/70000")).unwrap().body.len(), 70_000);
     assert_eq!(send(address, &Request::get("/status/204")).unwrap().status, 204);
     assert_eq!(send(address, &Request::get("/status/503")).unwrap().status, 503);
     let hinted = send(address, &Request::get("/interim")).unwrap();
     assert_eq!((hinted.interim, hinted.status), (vec![103], 200));
-    assert_eq!(
-        send(address, &Request::get("/set-cookie"))
-            .unwrap()
-            .all("set-cookie")
-            .count(),
-        2
-    );
-    assert_eq!(
-        send(address, &Request::get("/hop-by-hop")).unwrap().header("x-private"),
-        Some("1")
-    );
+    assert_eq!(send(address, &Request::get("/set-cookie")).unwrap().all("set-cookie").count(), 2);
+    assert_eq!(send(address, &Request::get("/hop-by-hop")).unwrap().header("x-private"), Some("1"));
 }
 
 #[test]
@@ -100,9 +76,7 @@ fn a_slow_answer_waits_for_its_release() {
 #[test]
 fn an_upgraded_connection_says_back_every_byte() {
     let (_application, address) = started();
-    let request = Request::get("/websocket")
-        .header("Connection", "Upgrade")
-        .header("Upgrade", "websocket");
+    let request = Request::get("/websocket").header("Connection", "Upgrade").header("Upgrade", "websocket");
     let mut tunnel = open(address, &request).unwrap();
     assert_eq!(tunnel.status, 101);
     tunnel.sender.write_all(b"\x81\x00").unwrap();

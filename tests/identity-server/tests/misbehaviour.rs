@@ -33,17 +33,10 @@ fn verifies(token: &str, jwks: &Value) -> bool {
     let part = |name: &str| BASE64URL.decode(text(&key[name])).unwrap();
     let point = || [vec![4], part("x"), part("y")].concat();
     let public = |algorithm: &'static dyn signature::VerificationAlgorithm, bytes: Vec<u8>| {
-        UnparsedPublicKey::new(algorithm, bytes)
-            .verify(message.as_bytes(), &signature)
-            .is_ok()
+        UnparsedPublicKey::new(algorithm, bytes).verify(message.as_bytes(), &signature).is_ok()
     };
     let rsa = |parameters| {
-        RsaPublicKeyComponents {
-            n: part("n"),
-            e: part("e"),
-        }
-        .verify(parameters, message.as_bytes(), &signature)
-        .is_ok()
+        RsaPublicKeyComponents { n: part("n"), e: part("e") }.verify(parameters, message.as_bytes(), &signature).is_ok()
     };
     match text(&key["alg"]) {
         "RS256" => rsa(&signature::RSA_PKCS1_2048_8192_SHA256),
@@ -80,34 +73,19 @@ fn a_token_goes_wrong_as_told_and_the_next_one_is_right() {
         party.server.next(Endpoint::Token, Fault::IdToken(faults));
         text(&party.sign_in()["id_token"]).to_owned()
     };
-    for fault in [
-        TokenFault::OtherKey,
-        TokenFault::CorruptSignature,
-        TokenFault::header("kid", "nobody's"),
-    ] {
+    for fault in [TokenFault::OtherKey, TokenFault::CorruptSignature, TokenFault::header("kid", "nobody's")] {
         assert!(!verifies(&token_with(vec![fault]), &jwks));
     }
     assert!(token_with(vec![TokenFault::Unsigned]).ends_with('.'));
-    let changed = token_with(vec![
-        TokenFault::set("iss", "http://evil"),
-        TokenFault::remove("sub"),
-        TokenFault::no_kid(),
-    ]);
-    assert_eq!(
-        (&claims(&changed)["iss"], &claims(&changed)["sub"]),
-        (&json!("http://evil"), &Value::Null)
-    );
+    let changed =
+        token_with(vec![TokenFault::set("iss", "http://evil"), TokenFault::remove("sub"), TokenFault::no_kid()]);
+    assert_eq!((&claims(&changed)["iss"], &claims(&changed)["sub"]), (&json!("http://evil"), &Value::Null));
     assert!(header(&changed)["kid"].is_null());
-    let twice = token_with(vec![TokenFault::payload(|text| {
-        text.replacen('{', "{\"exp\":1e300,", 1)
-    })]);
+    let twice = token_with(vec![TokenFault::payload(|text| text.replacen('{', "{\"exp\":1e300,", 1))]);
     assert!(verifies(&twice, &jwks));
     let payload = BASE64URL.decode(twice.split('.').nth(1).unwrap()).unwrap();
     assert!(payload.starts_with(b"{\"exp\":1e300,"));
-    assert_eq!(
-        header(&token_with(vec![TokenFault::Hs256(b"key".to_vec())]))["alg"],
-        "HS256"
-    );
+    assert_eq!(header(&token_with(vec![TokenFault::Hs256(b"key".to_vec())]))["alg"], "HS256");
     assert!(verifies(&token_with(vec![]), &jwks));
 }
 
@@ -128,14 +106,9 @@ fn a_callback_goes_wrong_as_told() {
 #[test]
 fn an_answer_goes_wrong_as_told() {
     let party = Party::new(|_| {});
-    party.server.always(
-        Endpoint::Discovery,
-        [
-            Fault::set("issuer", "http://x"),
-            Fault::remove("jwks_uri"),
-            Fault::Huge(9),
-        ],
-    );
+    party
+        .server
+        .always(Endpoint::Discovery, [Fault::set("issuer", "http://x"), Fault::remove("jwks_uri"), Fault::Huge(9)]);
     party.server.next(Endpoint::Discovery, Fault::status(500));
     party.server.next(Endpoint::Discovery, Fault::redirect("http://x/"));
     assert_eq!(party.get(Endpoint::Discovery).status, 500);
@@ -151,10 +124,7 @@ fn an_answer_goes_wrong_as_told() {
 fn userinfo_can_be_a_signed_token() {
     let mut party = Party::new(|_| {});
     let tokens = party.sign_in();
-    party.server.next(
-        Endpoint::UserInfo,
-        Fault::SignedUserInfo(vec![TokenFault::set("sub", "other")]),
-    );
+    party.server.next(Endpoint::UserInfo, Fault::SignedUserInfo(vec![TokenFault::set("sub", "other")]));
     let response = party.userinfo(&tokens);
     assert_eq!(response.header("content-type"), Some("application/jwt"));
     assert_eq!(claims(&response.text())["sub"], "other");

@@ -34,10 +34,7 @@ fn a_dropped_connection_brings_not_one_byte() {
     server.next(Endpoint::Discovery, Fault::DropConnection);
     // Not even a head: opening succeeds as soon as one has come.
     let error = http::open(server.address(), &Request::get("/.well-known/openid-configuration")).unwrap_err();
-    assert!(
-        matches!(error, http::Error::Closed | http::Error::Connection(_)),
-        "{error}"
-    );
+    assert!(matches!(error, http::Error::Closed | http::Error::Connection(_)), "{error}");
     assert_eq!(discovery(&server).unwrap(), 200);
 }
 

@@ -21,11 +21,7 @@ impl Story {
         client.backchannel_logout_uri = Some(format!("{at}/backchannel-logout"));
         let mut options = Options::new(client, User::named("demo")).realm("demo");
         options.auto_login = None;
-        Self {
-            server: IdentityServer::start(options).unwrap(),
-            application,
-            browser: Browser::new(),
-        }
+        Self { server: IdentityServer::start(options).unwrap(), application, browser: Browser::new() }
     }
 
     fn sign_in_url(&self, more: &str) -> String {
@@ -72,10 +68,7 @@ fn prompt_none_without_a_session_says_login_required_and_prompt_login_asks_again
 fn a_form_post_page_carries_the_code_to_the_client() {
     let mut story = Story::new();
     story.sign_in();
-    let page = story
-        .browser
-        .navigate(&story.sign_in_url("&response_mode=form_post"))
-        .unwrap();
+    let page = story.browser.navigate(&story.sign_in_url("&response_mode=form_post")).unwrap();
     let form = page.form().unwrap();
     assert_eq!((form.field("state"), form.method.as_str()), (Some("a b"), "post"));
     story.browser.submit(&form).unwrap();
@@ -89,10 +82,7 @@ fn sign_out_asks_first_ends_the_session_and_returns_only_to_a_registered_place()
     let mut story = Story::new();
     story.sign_in();
     let (url, at) = (story.server.url(Endpoint::EndSession), story.application.upstream());
-    let refused = story
-        .browser
-        .navigate(&format!("{url}?client_id=app&post_logout_redirect_uri={at}/evil"))
-        .unwrap();
+    let refused = story.browser.navigate(&format!("{url}?client_id=app&post_logout_redirect_uri={at}/evil")).unwrap();
     assert_eq!(refused.response.status, 400);
     let ask = format!("{url}?client_id=app&state=x&post_logout_redirect_uri={at}/bye");
     let page = story.browser.navigate(&ask).unwrap();
@@ -109,9 +99,7 @@ fn a_session_ended_on_the_sessions_page_is_told_to_the_client() {
     // The back channel tells clients that were given tokens.
     let code = story.application.last().unwrap().target;
     let code = code.split("code=").nth(1).unwrap().split('&').next().unwrap();
-    story
-        .server
-        .configure(|options| options.clients[0].authentication = identity_server::ClientAuthentication::None);
+    story.server.configure(|options| options.clients[0].authentication = identity_server::ClientAuthentication::None);
     let redirect_uri = format!("{}/callback", story.application.upstream());
     let fields = [
         ("grant_type", "authorization_code"),
@@ -145,8 +133,5 @@ fn an_https_origin_can_be_served_by_a_plain_listener() {
     assert_eq!(page.response.json()["target"], "/x?y");
     let heard = application.last().unwrap();
     assert_eq!(heard.header("host"), Some("app.example.com"));
-    assert_eq!(
-        (heard.header("x-forwarded-proto"), heard.header("sec-fetch-mode")),
-        (Some("https"), Some("navigate"))
-    );
+    assert_eq!((heard.header("x-forwarded-proto"), heard.header("sec-fetch-mode")), (Some("https"), Some("navigate")));
 }

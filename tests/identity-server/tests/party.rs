@@ -32,11 +32,7 @@ impl Party {
         let user = User::named("ada").role("admin").group("/staff");
         let mut options = Options::new(client, user).now(move || clock.load(Ordering::SeqCst));
         change(&mut options);
-        Self {
-            server: IdentityServer::start(options).unwrap(),
-            browser: Browser::new(),
-            time,
-        }
+        Self { server: IdentityServer::start(options).unwrap(), browser: Browser::new(), time }
     }
 
     pub(crate) fn wait(&self, seconds: i64) {
@@ -60,10 +56,7 @@ impl Party {
 
     pub(crate) fn post(&self, endpoint: Endpoint, fields: &[(&str, &str)]) -> Response {
         let basic = STANDARD.encode("app:s3%3Acret+%26%2B%25");
-        self.send(
-            endpoint,
-            Request::form("", fields).header("Authorization", &format!("Basic {basic}")),
-        )
+        self.send(endpoint, Request::form("", fields).header("Authorization", &format!("Basic {basic}")))
     }
 
     pub(crate) fn send(&self, endpoint: Endpoint, mut request: Request) -> Response {
@@ -72,15 +65,8 @@ impl Party {
     }
 
     pub(crate) fn redeem(&self, code: &str) -> Response {
-        let fields = [
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", CALLBACK),
-        ];
-        self.post(
-            Endpoint::Token,
-            &[fields.as_slice(), &[("code_verifier", VERIFIER)]].concat(),
-        )
+        let fields = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", CALLBACK)];
+        self.post(Endpoint::Token, &[fields.as_slice(), &[("code_verifier", VERIFIER)]].concat())
     }
 
     pub(crate) fn sign_in(&mut self) -> Value {
@@ -91,13 +77,7 @@ impl Party {
     }
 
     pub(crate) fn refresh(&self, token: &Value) -> Response {
-        self.post(
-            Endpoint::Token,
-            &[
-                ("grant_type", "refresh_token"),
-                ("refresh_token", token.as_str().unwrap()),
-            ],
-        )
+        self.post(Endpoint::Token, &[("grant_type", "refresh_token"), ("refresh_token", token.as_str().unwrap())])
     }
 
     pub(crate) fn userinfo(&self, tokens: &Value) -> Response {
@@ -120,10 +100,7 @@ pub(crate) fn parameters(response: &Response) -> Vec<(String, String)> {
 }
 
 pub(crate) fn value<'a>(parameters: &'a [(String, String)], name: &str) -> &'a str {
-    parameters
-        .iter()
-        .find(|(key, _)| key == name)
-        .map_or("", |(_, value)| value)
+    parameters.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
 }
 
 pub(crate) fn text(value: &Value) -> &str {

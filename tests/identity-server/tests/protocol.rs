@@ -16,29 +16,14 @@ use crate::party::{CALLBACK, Party, VERIFIER, parameters, path, text, value};
 fn a_code_becomes_tokens_that_say_who_signed_in() {
     let mut party = Party::new(|_| {});
     let callback = party.callback("");
-    assert_eq!(
-        (value(&callback, "state"), value(&callback, "iss")),
-        ("st", party.server.issuer().as_str())
-    );
+    assert_eq!((value(&callback, "state"), value(&callback, "iss")), ("st", party.server.issuer().as_str()));
     let tokens = party.redeem(value(&callback, "code")).json();
     let id = claims(text(&tokens["id_token"]));
-    assert_eq!(
-        (&id["nonce"], &id["aud"], &id["preferred_username"]),
-        (&json!("no"), &json!("app"), &json!("ada"))
-    );
+    assert_eq!((&id["nonce"], &id["aud"], &id["preferred_username"]), (&json!("no"), &json!("app"), &json!("ada")));
     assert_eq!(id["iss"], party.server.issuer());
     assert_eq!(party.userinfo(&tokens).json()["groups"], json!(["/staff"]));
-    assert_eq!(
-        (
-            party.server.calls(Endpoint::Token),
-            party.server.calls(Endpoint::UserInfo)
-        ),
-        (1, 1)
-    );
-    assert_eq!(
-        party.server.last(Endpoint::Token).unwrap().field("code_verifier"),
-        Some(VERIFIER)
-    );
+    assert_eq!((party.server.calls(Endpoint::Token), party.server.calls(Endpoint::UserInfo)), (1, 1));
+    assert_eq!(party.server.last(Endpoint::Token).unwrap().field("code_verifier"), Some(VERIFIER));
 }
 
 #[test]
@@ -49,10 +34,7 @@ fn a_realm_stands_at_keycloaks_places_and_answers_in_its_shapes() {
     });
     let metadata = party.get(Endpoint::Discovery).json();
     assert_eq!(party.server.issuer(), format!("{}/realms/demo", party.server.origin()));
-    assert_eq!(
-        metadata["jwks_uri"],
-        format!("{}/protocol/openid-connect/certs", party.server.issuer())
-    );
+    assert_eq!(metadata["jwks_uri"], format!("{}/protocol/openid-connect/certs", party.server.issuer()));
     let tokens = party.sign_in();
     assert_eq!(tokens["not-before-policy"], 0);
     let access = claims(text(&tokens["access_token"]));
@@ -69,20 +51,14 @@ fn the_issuer_may_have_a_path_and_a_slash() {
         options.trailing_slash = true;
     });
     assert_eq!(party.server.issuer(), format!("{}/tenant/", party.server.origin()));
-    assert_eq!(
-        path(&party.server.url(Endpoint::Discovery)),
-        "/tenant/.well-known/openid-configuration"
-    );
+    assert_eq!(path(&party.server.url(Endpoint::Discovery)), "/tenant/.well-known/openid-configuration");
     assert_eq!(party.get(Endpoint::Discovery).json()["issuer"], party.server.issuer());
 }
 
 #[test]
 fn what_may_not_be_redirected_is_refused_with_a_page() {
     let mut party = Party::new(|_| {});
-    for change in [
-        ("client_id=app", "client_id=other"),
-        (CALLBACK, "http://app.example.com/oauth2/callback/x"),
-    ] {
+    for change in [("client_id=app", "client_id=other"), (CALLBACK, "http://app.example.com/oauth2/callback/x")] {
         let url = party.authorization_url("").replace(change.0, change.1);
         assert_eq!(party.browser.navigate_once(&url).unwrap().status, 400, "{change:?}");
     }
@@ -91,18 +67,11 @@ fn what_may_not_be_redirected_is_refused_with_a_page() {
 #[test]
 fn other_faults_of_a_request_are_told_to_the_client() {
     let mut party = Party::new(|_| {});
-    let faults = [
-        ("response_type=code", "response_type=token"),
-        ("scope=openid", "scope=x"),
-        ("S256", "plain"),
-    ];
+    let faults = [("response_type=code", "response_type=token"), ("scope=openid", "scope=x"), ("S256", "plain")];
     for change in faults {
         let url = party.authorization_url("").replace(change.0, change.1);
         let parameters = parameters(&party.browser.navigate_once(&url).unwrap());
-        assert!(
-            !value(&parameters, "error").is_empty() && value(&parameters, "state") == "st",
-            "{change:?}"
-        );
+        assert!(!value(&parameters, "error").is_empty() && value(&parameters, "state") == "st", "{change:?}");
     }
 }
 
@@ -119,23 +88,13 @@ fn a_code_is_good_once_and_its_second_use_ends_the_session() {
 fn a_code_needs_its_verifier_and_its_redirect_uri_in_time() {
     let mut party = Party::new(|_| {});
     let good = [("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
-    for (change, late) in [
-        (("redirect_uri", "http://x"), 0),
-        (("code_verifier", "wrong"), 0),
-        (good[0], 61),
-    ] {
+    for (change, late) in [(("redirect_uri", "http://x"), 0), (("code_verifier", "wrong"), 0), (good[0], 61)] {
         let code = value(&party.callback(""), "code").to_owned();
         party.wait(late);
         let kept = good.into_iter().filter(|(name, _)| *name != change.0);
-        let fields: Vec<_> = [("grant_type", "authorization_code"), ("code", &code), change]
-            .into_iter()
-            .chain(kept)
-            .collect();
-        assert_eq!(
-            party.post(Endpoint::Token, &fields).json()["error"],
-            "invalid_grant",
-            "{change:?}"
-        );
+        let fields: Vec<_> =
+            [("grant_type", "authorization_code"), ("code", &code), change].into_iter().chain(kept).collect();
+        assert_eq!(party.post(Endpoint::Token, &fields).json()["error"], "invalid_grant", "{change:?}");
     }
 }
 
@@ -154,10 +113,7 @@ fn a_rotated_refresh_token_that_comes_back_ends_the_session() {
 fn a_refresh_token_that_does_not_rotate_stays_good() {
     let mut party = Party::new(|_| {});
     let first = party.sign_in();
-    assert_eq!(
-        party.refresh(&first["refresh_token"]).json()["refresh_token"],
-        first["refresh_token"]
-    );
+    assert_eq!(party.refresh(&first["refresh_token"]).json()["refresh_token"], first["refresh_token"]);
     assert_eq!(party.refresh(&first["refresh_token"]).status, 200);
 }
 
@@ -186,16 +142,8 @@ fn a_wrong_secret_or_method_is_no_client() {
     assert_eq!(party.post(Endpoint::Token, &fields).json()["error"], "invalid_grant");
     let send = |request: Request| party.send(Endpoint::Token, request).json()["error"].clone();
     let raw = STANDARD.encode("app:s3:cret &+%");
-    assert_eq!(
-        send(Request::form("", &fields).header("Authorization", &format!("Basic {raw}"))),
-        "invalid_client"
-    );
-    let posted = [
-        ("client_id", "app"),
-        ("client_secret", "s3:cret &+%"),
-        fields[0],
-        fields[1],
-    ];
+    assert_eq!(send(Request::form("", &fields).header("Authorization", &format!("Basic {raw}"))), "invalid_client");
+    let posted = [("client_id", "app"), ("client_secret", "s3:cret &+%"), fields[0], fields[1]];
     assert_eq!(send(Request::form("", &posted)), "invalid_client");
     party.server.configure(|options| {
         options.clients[0].authentication = ClientAuthentication::SecretPost("s3:cret &+%".into());
@@ -208,11 +156,7 @@ fn a_signed_client_assertion_is_good_once_for_us_and_in_time() {
     let party = Party::new(|options| options.clients[0].authentication = ClientAuthentication::client_rsa());
     let send = |assertion: &str| {
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        let fields = [
-            ("grant_type", "x"),
-            ("client_assertion_type", kind),
-            ("client_assertion", assertion),
-        ];
+        let fields = [("grant_type", "x"), ("client_assertion_type", kind), ("client_assertion", assertion)];
         party.send(Endpoint::Token, Request::form("", &fields)).json()["error"].clone()
     };
     let token_url = party.server.url(Endpoint::Token);
@@ -227,12 +171,9 @@ fn a_signed_client_assertion_is_good_once_for_us_and_in_time() {
     assert_eq!(send(&good), "unsupported_grant_type");
     assert_eq!(send(&good), "invalid_client");
     assert_eq!(send(&with("aud", json!(["x", token_url]))), "unsupported_grant_type");
-    for bad in [
-        with("aud", json!("x")),
-        with("exp", json!(1_000_000)),
-        with("iss", json!("y")),
-        with("jti", json!(null)),
-    ] {
+    for bad in
+        [with("aud", json!("x")), with("exp", json!(1_000_000)), with("iss", json!("y")), with("jti", json!(null))]
+    {
         assert_eq!(send(&bad), "invalid_client");
     }
     let (message, _) = good.rsplit_once('.').unwrap();
@@ -244,12 +185,6 @@ fn assertion(claims: &Value) -> String {
     let message = parts.join(".");
     let key = RsaKeyPair::from_pkcs8(CLIENT_RSA_PKCS8).unwrap();
     let mut signed = vec![0; key.public().modulus_len()];
-    key.sign(
-        &signature::RSA_PKCS1_SHA256,
-        &SystemRandom::new(),
-        message.as_bytes(),
-        &mut signed,
-    )
-    .unwrap();
+    key.sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signed).unwrap();
     format!("{message}.{}", BASE64URL.encode(signed))
 }

@@ -15,9 +15,7 @@ pub(super) fn answer(
     heard: &Heard,
 ) -> io::Result<After> {
     let path = heard.target.split('?').next().unwrap_or_default();
-    let (first, rest) = path[path.len().min(1)..]
-        .split_once('/')
-        .unwrap_or((path.trim_start_matches('/'), ""));
+    let (first, rest) = path[path.len().min(1)..].split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
     match first {
         "chunked" => chunked(out, number(rest))?,
         "download" => whole(out, "200 OK", "", &vec![b'x'; number(rest)])?,
@@ -34,12 +32,7 @@ pub(super) fn answer(
         "hop-by-hop" => whole(out, "200 OK", HOP_BY_HOP, b"ok")?,
         "set-cookie" => whole(out, "200 OK", SET_COOKIE, b"ok")?,
         "websocket" => return say_back(out, reader),
-        _ => whole(
-            out,
-            "200 OK",
-            "Content-Type: application/json\r\n",
-            echo(heard).as_bytes(),
-        )?,
+        _ => whole(out, "200 OK", "Content-Type: application/json\r\n", echo(heard).as_bytes())?,
     }
     Ok(After::KeepAlive)
 }
@@ -49,11 +42,7 @@ fn number(text: &str) -> usize {
 }
 
 fn whole(out: &mut impl Write, status: &str, headers: &str, body: &[u8]) -> io::Result<()> {
-    write!(
-        out,
-        "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n",
-        body.len()
-    )?;
+    write!(out, "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len())?;
     out.write_all(body)
 }
 
@@ -67,9 +56,7 @@ fn echo(heard: &Heard) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn chunked(out: &mut impl Write, count: usize) -> io::Result<()> {
@@ -94,11 +81,7 @@ fn close_midway(out: &mut impl Write) -> io::Result<After> {
 }
 
 fn status(out: &mut impl Write, code: &str) -> io::Result<()> {
-    let length = if matches!(code, "204" | "304") {
-        ""
-    } else {
-        "Content-Length: 0\r\n"
-    };
+    let length = if matches!(code, "204" | "304") { "" } else { "Content-Length: 0\r\n" };
     write!(out, "HTTP/1.1 {code} Told\r\n{length}\r\n")
 }
 
@@ -121,11 +104,7 @@ fn events(out: &mut impl Write, shared: &Shared) -> io::Result<After> {
     while shared.wait_until(|diary| diary.ticks.len() > told) {
         let ticks = shared.lock().ticks[told..].to_vec();
         told += ticks.len();
-        if ticks
-            .iter()
-            .try_for_each(|tick| chunk(out, &format!("data: {tick}\n\n")))
-            .is_err()
-        {
+        if ticks.iter().try_for_each(|tick| chunk(out, &format!("data: {tick}\n\n"))).is_err() {
             break;
         }
     }

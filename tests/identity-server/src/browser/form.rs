@@ -24,15 +24,8 @@ impl Form {
     /// # Errors
     /// When the action is no URL.
     pub fn post(action: &str, fields: &[(&str, &str)]) -> Result<Self, url::ParseError> {
-        let fields = fields
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        Ok(Self {
-            action: Url::parse(action)?,
-            method: "post".to_owned(),
-            fields,
-        })
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Ok(Self { action: Url::parse(action)?, method: "post".to_owned(), fields })
     }
 
     /// The first form of this markup.
@@ -42,11 +35,7 @@ impl Form {
         let length = markup[start..].find("</form").unwrap_or(markup.len() - start);
         let inside = &markup[start..start + length];
         let (mut fields, mut at) = (Headers::new(), 0);
-        while let Some(found) = ["input", "button"]
-            .iter()
-            .filter_map(|name| find_tag(inside, name, at))
-            .min()
-        {
+        while let Some(found) = ["input", "button"].iter().filter_map(|name| find_tag(inside, name, at)).min() {
             let tag = Tag::read(&inside[found..]);
             if let Some(name) = tag.attribute("name") {
                 fields.push((name, tag.attribute("value").unwrap_or_default()));
@@ -56,11 +45,7 @@ impl Form {
         let action = form.attribute("action").unwrap_or_default();
         let method = form.attribute("method").unwrap_or_default().to_ascii_lowercase();
         let method = if method == "post" { method } else { "get".to_owned() };
-        Some(Self {
-            action: page.join(&action).ok()?,
-            method,
-            fields,
-        })
+        Some(Self { action: page.join(&action).ok()?, method, fields })
     }
 
     /// The same with this field filled in.
@@ -74,10 +59,7 @@ impl Form {
     /// The value of a field.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     pub(super) fn url(&self) -> Url {
@@ -92,11 +74,7 @@ impl Form {
         if self.method == "get" {
             return Request::get("");
         }
-        let fields: Vec<_> = self
-            .fields
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
+        let fields: Vec<_> = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         Request::form("", &fields)
     }
 }
@@ -107,10 +85,7 @@ fn find_tag(markup: &str, name: &str, from: usize) -> Option<usize> {
     loop {
         let found = at + markup.get(at..)?.find('<')?;
         let rest = markup.get(found + 1..found + 1 + name.len());
-        let ended = markup
-            .as_bytes()
-            .get(found + 1 + name.len())
-            .is_some_and(|byte| b" \t\r\n/>".contains(byte));
+        let ended = markup.as_bytes().get(found + 1 + name.len()).is_some_and(|byte| b" \t\r\n/>".contains(byte));
         if ended && rest.is_some_and(|rest| rest.eq_ignore_ascii_case(name)) {
             return Some(found);
         }
@@ -125,14 +100,10 @@ impl Tag {
     /// Reads the tag that `markup` starts with.
     fn read(markup: &str) -> Self {
         let mut attributes = Headers::new();
-        let mut rest = markup
-            .split_once(|c: char| c.is_ascii_whitespace() || c == '>')
-            .map_or("", |(_, rest)| rest);
+        let mut rest = markup.split_once(|c: char| c.is_ascii_whitespace() || c == '>').map_or("", |(_, rest)| rest);
         loop {
             rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
-            let end = rest
-                .find(|c: char| c.is_ascii_whitespace() || "=>/".contains(c))
-                .unwrap_or(rest.len());
+            let end = rest.find(|c: char| c.is_ascii_whitespace() || "=>/".contains(c)).unwrap_or(rest.len());
             let (name, after) = rest.split_at(end);
             if name.is_empty() {
                 return Self(attributes);
@@ -147,10 +118,7 @@ impl Tag {
     }
 
     fn attribute(&self, name: &str) -> Option<String> {
-        self.0
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.clone())
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
     }
 }
 
@@ -160,34 +128,14 @@ fn value(text: &str) -> (&str, &str) {
             return (value, rest);
         }
     }
-    text.split_at(
-        text.find(|c: char| c.is_ascii_whitespace() || c == '>')
-            .unwrap_or(text.len()),
-    )
+    text.split_at(text.find(|c: char| c.is_ascii_whitespace() || c == '>').unwrap_or(text.len()))
 }
 
 /// The character references that servers write into attributes; `&amp;` last, or `&amp;lt;` would be read twice.
 fn unescape(text: &str) -> String {
-    let references = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#34;", "\""),
-        ("&#39;", "'"),
-        ("&#x27;", "'"),
-    ];
-    let more = [
-        ("&#61;", "="),
-        ("&#x3D;", "="),
-        ("&#43;", "+"),
-        ("&#x2F;", "/"),
-        ("&#38;", "&"),
-        ("&amp;", "&"),
-    ];
-    references
-        .iter()
-        .chain(&more)
-        .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+    let references = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#34;", "\""), ("&#39;", "'"), ("&#x27;", "'")];
+    let more = [("&#61;", "="), ("&#x3D;", "="), ("&#43;", "+"), ("&#x2F;", "/"), ("&#38;", "&"), ("&amp;", "&")];
+    references.iter().chain(&more).fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 #[cfg(test)]
@@ -206,10 +154,7 @@ mod tests {
              <input tabindex=2 id=username name=\"username\" value=\"\" type=\"text\" autofocus />\
              <INPUT name=x value='&lt;&amp;lt;&#39;'/></form><input name=\"outside\">",
         );
-        assert_eq!(
-            form.action.as_str(),
-            "http://k/realms/r/login-actions/authenticate?a=1&b=2"
-        );
+        assert_eq!(form.action.as_str(), "http://k/realms/r/login-actions/authenticate?a=1&b=2");
         assert_eq!(form.method, "post");
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(form.fields, [pair("username", ""), pair("x", "<&lt;'")]);

@@ -86,10 +86,7 @@ impl Jar {
         self.expire(now);
         let mut due: Vec<_> = self.cookies.iter().filter(|cookie| cookie.is_for(url)).collect();
         due.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
-        let pairs: Vec<_> = due
-            .iter()
-            .map(|cookie| format!("{}={}", cookie.name, cookie.value))
-            .collect();
+        let pairs: Vec<_> = due.iter().map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
@@ -167,10 +164,7 @@ fn prefix_holds(cookie: &Cookie) -> bool {
 /// `Secure` only from where it is sent; `SameSite=None` only with `Secure`; no more than 4,096 bytes of name and value
 /// (RFC 6265bis, section 5.7).
 fn allowed(cookie: &Cookie, url: &Url) -> bool {
-    let none = cookie
-        .same_site
-        .as_deref()
-        .is_some_and(|value| value.eq_ignore_ascii_case("none"));
+    let none = cookie.same_site.as_deref().is_some_and(|value| value.eq_ignore_ascii_case("none"));
     (!cookie.secure || is_trustworthy(url))
         && (!none || cookie.secure)
         && cookie.name.len() + cookie.value.len() <= 4096
@@ -202,27 +196,15 @@ mod tests {
     #[test]
     fn loopback_counts_as_secure_and_other_http_does_not() {
         let line = "__Host-a=1; Secure; Path=/";
-        assert_eq!(
-            sent(&mut jar("http://127.0.0.1:1/", &[line]), "http://127.0.0.1:2/x", 100),
-            "__Host-a=1"
-        );
+        assert_eq!(sent(&mut jar("http://127.0.0.1:1/", &[line]), "http://127.0.0.1:2/x", 100), "__Host-a=1");
         assert_eq!(jar("http://app.example.com/", &[line]).refused().len(), 1);
     }
 
     #[test]
     fn a_host_cookie_with_a_domain_a_path_or_without_secure_is_refused() {
-        let lines = [
-            "__Host-a=1; Path=/",
-            "__Host-a=1; Secure; Path=/x",
-            "__Host-a=1; Secure; Path=/; Domain=h",
-        ];
+        let lines = ["__Host-a=1; Path=/", "__Host-a=1; Secure; Path=/x", "__Host-a=1; Secure; Path=/; Domain=h"];
         assert_eq!(jar("https://h/", &lines).refused().len(), 3);
-        assert_eq!(
-            jar("https://h/", &["__Secure-a=1", "b=1; SameSite=None"])
-                .refused()
-                .len(),
-            2
-        );
+        assert_eq!(jar("https://h/", &["__Secure-a=1", "b=1; SameSite=None"]).refused().len(), 2);
     }
 
     #[test]
@@ -241,11 +223,6 @@ mod tests {
 
     #[test]
     fn a_cookie_for_another_host_is_refused() {
-        assert_eq!(
-            jar("http://a.h/", &["x=1; Domain=b.h", "y=1; Domain=h"])
-                .refused()
-                .len(),
-            1
-        );
+        assert_eq!(jar("http://a.h/", &["x=1; Domain=b.h", "y=1; Domain=h"]).refused().len(), 1);
     }
 }

@@ -44,23 +44,14 @@ impl Asked {
     }
 
     fn field(&self, name: &str) -> Option<&str> {
-        self.fields
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// What else is wrong, as an OAuth error.
     fn fault(&self, require_pkce: bool) -> Option<(&'static str, &'static str)> {
         let names = self.fields.iter().map(|(name, _)| name);
-        let repeated = names
-            .clone()
-            .any(|name| names.clone().filter(|other| *other == name).count() > 1);
-        let openid = self
-            .field("scope")
-            .unwrap_or_default()
-            .split(' ')
-            .any(|scope| scope == "openid");
+        let repeated = names.clone().any(|name| names.clone().filter(|other| *other == name).count() > 1);
+        let openid = self.field("scope").unwrap_or_default().split(' ').any(|scope| scope == "openid");
         let challenged = match (self.field("code_challenge"), self.field("code_challenge_method")) {
             (Some(challenge), Some("S256")) => challenge.len() == 43,
             (None, None) => !require_pkce,
@@ -82,10 +73,7 @@ impl Asked {
     }
 
     fn prompts(&self, prompt: &str) -> bool {
-        self.field("prompt")
-            .unwrap_or_default()
-            .split(' ')
-            .any(|word| word == prompt)
+        self.field("prompt").unwrap_or_default().split(' ').any(|word| word == prompt)
     }
 
     /// Sends the browser back to the client.
@@ -110,11 +98,7 @@ impl Asked {
 
     fn refuse(&self, state: &State, (error, description): (&str, &str), faults: &[Fault]) -> Answer {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        self.answer(
-            state,
-            vec![pair("error", error), pair("error_description", description)],
-            faults,
-        )
+        self.answer(state, vec![pair("error", error), pair("error_description", description)], faults)
     }
 }
 
@@ -128,10 +112,7 @@ pub(super) fn authorize(state: &mut State, received: &Received, faults: &[Fault]
         return asked.refuse(state, fault, faults);
     }
     let signed_in = signed_in(state, received);
-    if let Some(sid) = signed_in
-        .as_ref()
-        .filter(|sid| !asked.prompts("login") && is_recent(state, sid, &asked))
-    {
+    if let Some(sid) = signed_in.as_ref().filter(|sid| !asked.prompts("login") && is_recent(state, sid, &asked)) {
         return grant(state, &asked, &sid.clone(), faults);
     }
     if let Some(username) = state.options.auto_login.clone() {
@@ -153,9 +134,7 @@ pub(super) fn log_in(state: &mut State, received: &Received, faults: &[Fault]) -
         return asked.refuse(state, fault, faults);
     }
     let username = received.field("username").unwrap_or_default();
-    let user = state
-        .user(username)
-        .filter(|user| Some(user.password.as_str()) == received.field("password"));
+    let user = state.user(username).filter(|user| Some(user.password.as_str()) == received.field("password"));
     match user.map(|user| user.username.clone()) {
         Some(username) => {
             let signed_in = signed_in(state, received);
@@ -167,21 +146,14 @@ pub(super) fn log_in(state: &mut State, received: &Received, faults: &[Fault]) -
 
 fn login_page(state: &State, asked: &Asked, complaint: Option<&str>) -> Answer {
     let action = with_query(&state.url(Endpoint::Login), &asked.fields);
-    let hint = state
-        .options
-        .users
-        .first()
-        .map(|user| (user.username.as_str(), user.password.as_str()));
+    let hint = state.options.users.first().map(|user| (user.username.as_str(), user.password.as_str()));
     Answer::html(200, pages::login(&action, hint, complaint))
 }
 
 /// The session that the browser's cookie names, if it lives.
 pub(super) fn signed_in(state: &State, received: &Received) -> Option<String> {
     let (sid, secret) = received.cookie(COOKIE)?.split_once('.')?;
-    state
-        .live_login(sid)
-        .filter(|login| login.secret == secret)
-        .map(|_| sid.to_owned())
+    state.live_login(sid).filter(|login| login.secret == secret).map(|_| sid.to_owned())
 }
 
 /// Whether the user proved who they are within `max_age` (OpenID Connect Core 1.0, section 3.1.2.1).
@@ -200,13 +172,7 @@ fn enter(state: &mut State, asked: &Asked, username: &str, signed_in: Option<Str
         login.auth_time = now;
     } else {
         let (username, secret) = (username.to_owned(), random());
-        let login = Login {
-            secret,
-            username,
-            auth_time: now,
-            ended: false,
-            clients: Vec::new(),
-        };
+        let login = Login { secret, username, auth_time: now, ended: false, clients: Vec::new() };
         state.logins.insert(sid.clone(), login);
     }
     grant(state, asked, &sid, faults)
@@ -229,13 +195,7 @@ fn grant(state: &mut State, asked: &Asked, sid: &str, faults: &[Fault]) -> Answe
     };
     state.codes.insert(code.clone(), bound);
     let parameters = vec![("session_state".to_owned(), sid.to_owned()), ("code".to_owned(), code)];
-    let secret = state
-        .live_login(sid)
-        .map(|login| login.secret.clone())
-        .unwrap_or_default();
-    let cookie = format!(
-        "{COOKIE}={sid}.{secret}; Path={}/; HttpOnly; SameSite=Lax",
-        Paths::of(&state.options).base
-    );
+    let secret = state.live_login(sid).map(|login| login.secret.clone()).unwrap_or_default();
+    let cookie = format!("{COOKIE}={sid}.{secret}; Path={}/; HttpOnly; SameSite=Lax", Paths::of(&state.options).base);
     asked.answer(state, parameters, faults).header("Set-Cookie", &cookie)
 }

@@ -18,10 +18,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 pub(super) fn authenticate(state: &mut State, received: &Received) -> Result<String, Answer> {
     let refused = |why: &str| Answer::error(401, "invalid_client", why);
     let shown = Shown::read(received).ok_or_else(|| refused("no client authentication"))?;
-    let client = state
-        .client(shown.client_id())
-        .ok_or_else(|| refused("unknown client"))?
-        .clone();
+    let client = state.client(shown.client_id()).ok_or_else(|| refused("unknown client"))?.clone();
     let good = match (&client.authentication, &shown) {
         (ClientAuthentication::None, Shown::Id(_)) => true,
         (ClientAuthentication::SecretBasic(known), Shown::Basic(_, secret))
@@ -36,11 +33,7 @@ pub(super) fn authenticate(state: &mut State, received: &Received) -> Result<Str
         }
         _ => false,
     };
-    if good {
-        Ok(client.id)
-    } else {
-        Err(refused("client authentication failed"))
-    }
+    if good { Ok(client.id) } else { Err(refused("client authentication failed")) }
 }
 
 /// What the request shows; more than one method at a time is none (RFC 6749, section 2.3).
@@ -53,17 +46,8 @@ enum Shown {
 
 impl Shown {
     fn read(received: &Received) -> Option<Self> {
-        let field = |name| {
-            received
-                .form
-                .iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.clone())
-        };
-        let basic = received
-            .header("authorization")
-            .and_then(|value| value.strip_prefix("Basic "))
-            .map(str::to_owned);
+        let field = |name| received.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let basic = received.header("authorization").and_then(|value| value.strip_prefix("Basic ")).map(str::to_owned);
         let assertion =
             field("client_assertion").filter(|_| field("client_assertion_type").as_deref() == Some(JWT_BEARER));
         match (basic, field("client_secret"), assertion) {
@@ -83,10 +67,7 @@ impl Shown {
     fn basic(encoded: &str) -> Option<Self> {
         let decoded = STANDARD.decode(encoded).ok()?;
         let colon = decoded.iter().position(|byte| *byte == b':')?;
-        Some(Self::Basic(
-            form_decode(&decoded[..colon]),
-            form_decode(&decoded[colon + 1..]),
-        ))
+        Some(Self::Basic(form_decode(&decoded[..colon]), form_decode(&decoded[colon + 1..])))
     }
 
     fn client_id(&self) -> &str {
@@ -99,21 +80,13 @@ impl Shown {
 fn form_decode(bytes: &[u8]) -> String {
     // `&` and `=` cannot stand in what was form-encoded; quoting them keeps a wrong encoding one (wrong) value.
     let text = String::from_utf8_lossy(bytes).replace('&', "%26").replace('=', "%3D");
-    decode_form(format!("v={text}").as_bytes())
-        .into_iter()
-        .next()
-        .map(|(_, value)| value)
-        .unwrap_or_default()
+    decode_form(format!("v={text}").as_bytes()).into_iter().next().map(|(_, value)| value).unwrap_or_default()
 }
 
 /// The claims of an assertion (RFC 7523, section 3): from and about the client, for us, in time, and once.
 fn accept(state: &mut State, client: &Client, claims: &Value) -> bool {
     let audiences = [state.url(Endpoint::Token), state.issuer()];
-    let ours = |value: &Value| {
-        value
-            .as_str()
-            .is_some_and(|name| audiences.iter().any(|audience| audience == name))
-    };
+    let ours = |value: &Value| value.as_str().is_some_and(|name| audiences.iter().any(|audience| audience == name));
     let audience = &claims["aud"];
     let for_us = ours(audience) || audience.as_array().is_some_and(|list| list.iter().any(ours));
     let in_time = claims["exp"].as_i64().is_some_and(|exp| exp > state.now());

@@ -37,20 +37,9 @@ pub(super) fn metadata(state: &State) -> Answer {
 
 pub(super) fn jwks(state: &State) -> Answer {
     let present = state.keys.jwks(state.options.algorithm);
-    let keys: Vec<_> = state
-        .junk_keys
-        .iter()
-        .cloned()
-        .chain(present)
-        .chain(state.old_keys.iter().cloned())
-        .collect();
+    let keys: Vec<_> = state.junk_keys.iter().cloned().chain(present).chain(state.old_keys.iter().cloned()).collect();
     Answer::json(200, &json!({ "keys": keys }))
 }
 
-const AUTHENTICATION_METHODS: [&str; 5] = [
-    "client_secret_basic",
-    "client_secret_post",
-    "client_secret_jwt",
-    "private_key_jwt",
-    "none",
-];
+const AUTHENTICATION_METHODS: [&str; 5] =
+    ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"];

@@ -22,19 +22,10 @@ pub(super) fn end_session(state: &mut State, received: &Received) -> Answer {
         Some(hint) => hint,
         None => None,
     };
-    let client_id = hinted
-        .as_ref()
-        .map(|hint| hint.client_id.as_str())
-        .or(received.field("client_id"));
-    let target = match received
-        .field("post_logout_redirect_uri")
-        .map(|uri| registered(state, client_id, uri))
-    {
+    let client_id = hinted.as_ref().map(|hint| hint.client_id.as_str()).or(received.field("client_id"));
+    let target = match received.field("post_logout_redirect_uri").map(|uri| registered(state, client_id, uri)) {
         Some(None) => {
-            return Answer::html(
-                400,
-                pages::message("Sign-out refused", "Unknown post_logout_redirect_uri."),
-            );
+            return Answer::html(400, pages::message("Sign-out refused", "Unknown post_logout_redirect_uri."));
         }
         Some(target) => target,
         None => None,
@@ -44,10 +35,7 @@ pub(super) fn end_session(state: &mut State, received: &Received) -> Answer {
     if !confirmed {
         return confirmation(state, received);
     }
-    let sid = hinted
-        .as_ref()
-        .map(|hint| hint.sid.clone())
-        .or_else(|| signed_in(state, received));
+    let sid = hinted.as_ref().map(|hint| hint.sid.clone()).or_else(|| signed_in(state, received));
     if let Some(sid) = sid {
         // Its own client knows; the others are told.
         sessions::end_and_tell(state, &sid, client_id);
@@ -60,13 +48,8 @@ fn by_refresh_token(state: &mut State, received: &Received) -> Answer {
         Ok(client_id) => client_id,
         Err(refused) => return refused,
     };
-    let issued = received
-        .field("refresh_token")
-        .and_then(|token| state.refresh_tokens.get(token));
-    match issued
-        .filter(|issued| issued.grant.client_id == client_id)
-        .map(|issued| issued.grant.sid.clone())
-    {
+    let issued = received.field("refresh_token").and_then(|token| state.refresh_tokens.get(token));
+    match issued.filter(|issued| issued.grant.client_id == client_id).map(|issued| issued.grant.sid.clone()) {
         Some(sid) => {
             sessions::end_and_tell(state, &sid, Some(&client_id));
             Answer::empty(204)
@@ -86,28 +69,18 @@ impl Hint {
         let claims = jws::claims(token);
         let (client_id, sid) = (claims["azp"].as_str()?, claims["sid"].as_str()?);
         let ours = claims["iss"] == state.issuer() && state.logins.get(sid).is_some();
-        ours.then(|| Self {
-            client_id: client_id.to_owned(),
-            sid: sid.to_owned(),
-        })
+        ours.then(|| Self { client_id: client_id.to_owned(), sid: sid.to_owned() })
     }
 }
 
 fn registered(state: &State, client_id: Option<&str>, uri: &str) -> Option<String> {
     let client = state.client(client_id?)?;
-    client
-        .post_logout_redirect_uris
-        .iter()
-        .find(|known| *known == uri)
-        .cloned()
+    client.post_logout_redirect_uris.iter().find(|known| *known == uri).cloned()
 }
 
 fn confirmation(state: &State, received: &Received) -> Answer {
     let fields = received.fields();
-    let inputs = fields
-        .iter()
-        .map(|(name, value)| pages::hidden(name, value))
-        .collect::<String>();
+    let inputs = fields.iter().map(|(name, value)| pages::hidden(name, value)).collect::<String>();
     let action = pages::escape(&state.url(Endpoint::EndSession));
     let form = format!(
         "<form method=\"post\" action=\"{action}\">{inputs}<button name=\"confirm\" value=\"yes\">Sign out</button></form>"
@@ -116,16 +89,11 @@ fn confirmation(state: &State, received: &Received) -> Answer {
 }
 
 fn signed_out(state: &State, target: Option<&str>, received: &Received) -> Answer {
-    let kept = received
-        .field("state")
-        .map(|value| ("state".to_owned(), value.to_owned()));
+    let kept = received.field("state").map(|value| ("state".to_owned(), value.to_owned()));
     let answer = match target {
         Some(uri) => Answer::redirect(&with_query(uri, kept.as_slice())),
         None => Answer::html(200, pages::message("You are signed out", "The session has ended.")),
     };
     let path = Paths::of(&state.options).base;
-    answer.header(
-        "Set-Cookie",
-        &format!("{COOKIE}=; Path={path}/; Max-Age=0; HttpOnly; SameSite=Lax"),
-    )
+    answer.header("Set-Cookie", &format!("{COOKIE}=; Path={path}/; Max-Age=0; HttpOnly; SameSite=Lax"))
 }

@@ -19,9 +19,7 @@ pub(super) fn message(title: &str, text: &str) -> String {
 
 /// The login page; field names and form id as at Keycloak.
 pub(super) fn login(action: &str, hint: Option<(&str, &str)>, complaint: Option<&str>) -> String {
-    let complaint = complaint
-        .map(|text| format!("<p role=\"alert\">{}</p>", escape(text)))
-        .unwrap_or_default();
+    let complaint = complaint.map(|text| format!("<p role=\"alert\">{}</p>", escape(text))).unwrap_or_default();
     let hint = hint
         .map(|(username, password)| format!("<p><small>Try {} / {}</small></p>", escape(username), escape(password)));
     let markup = format!(
@@ -37,25 +35,15 @@ pub(super) fn login(action: &str, hint: Option<(&str, &str)>, complaint: Option<
 
 /// A page that posts itself to the client (OAuth 2.0 Form Post Response Mode, section 5).
 pub(super) fn form_post(action: &str, parameters: &Headers) -> String {
-    let inputs = parameters
-        .iter()
-        .map(|(name, value)| hidden(name, value))
-        .collect::<String>();
+    let inputs = parameters.iter().map(|(name, value)| hidden(name, value)).collect::<String>();
     let action = escape(action);
     let form = format!("<form method=\"post\" action=\"{action}\">{inputs}<button>Continue</button></form>");
-    page(
-        "One moment",
-        &format!("{form}<script>document.forms[0].submit()</script>"),
-    )
+    page("One moment", &format!("{form}<script>document.forms[0].submit()</script>"))
 }
 
 /// A hidden input.
 pub(super) fn hidden(name: &str, value: &str) -> String {
-    format!(
-        "<input type=\"hidden\" name=\"{}\" value=\"{}\">",
-        escape(name),
-        escape(value)
-    )
+    format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
 }
 
 /// Text for markup and for quoted attributes.

@@ -14,18 +14,11 @@ pub(super) fn revoke(state: &mut State, received: &Received) -> Answer {
     let Some(token) = received.field("token") else {
         return Answer::error(400, "invalid_request", "token is missing");
     };
-    let issued = state
-        .refresh_tokens
-        .get(token)
-        .filter(|issued| issued.grant.client_id == client_id);
+    let issued = state.refresh_tokens.get(token).filter(|issued| issued.grant.client_id == client_id);
     if let Some(sid) = issued.map(|issued| issued.grant.sid.clone()) {
         let of_session = |grant: &crate::state::Grant| grant.sid == sid && grant.client_id == client_id;
-        let all = state
-            .refresh_tokens
-            .values_mut()
-            .chain(state.access_tokens.values_mut());
-        all.filter(|issued| of_session(&issued.grant))
-            .for_each(|issued| issued.expires = 0);
+        let all = state.refresh_tokens.values_mut().chain(state.access_tokens.values_mut());
+        all.filter(|issued| of_session(&issued.grant)).for_each(|issued| issued.expires = 0);
     } else if let Some(issued) = state.access_tokens.get_mut(token)
         && issued.grant.client_id == client_id
     {

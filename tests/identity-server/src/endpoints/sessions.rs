@@ -39,14 +39,9 @@ pub(super) fn end(state: &mut State, received: &Received) -> Answer {
 
 /// Ends a session and posts a logout token to each of its clients that asked for it, except the one that knows.
 pub(super) fn end_and_tell(state: &mut State, sid: &str, knows: Option<&str>) {
-    let clients = state
-        .live_login(sid)
-        .map(|login| login.clients.clone())
-        .unwrap_or_default();
+    let clients = state.live_login(sid).map(|login| login.clients.clone()).unwrap_or_default();
     for client_id in clients.iter().filter(|id| Some(id.as_str()) != knows) {
-        let target = state
-            .client(client_id)
-            .and_then(|client| client.backchannel_logout_uri.clone());
+        let target = state.client(client_id).and_then(|client| client.backchannel_logout_uri.clone());
         let token = state.sign("logout+jwt", client_id, logout_claims(state, client_id, Some(sid)), &[]);
         if let (Some(target), Some(token)) = (target, token) {
             // On a thread of its own: the client may call back before it answers.
@@ -59,11 +54,6 @@ pub(super) fn end_and_tell(state: &mut State, sid: &str, knows: Option<&str>) {
 /// Nobody retries a back channel; what fails here is the client's loss.
 fn tell(target: &str, token: &str) -> Option<()> {
     let url = Url::parse(target).ok()?;
-    let address = (url.host_str()?, url.port_or_known_default()?)
-        .to_socket_addrs()
-        .ok()?
-        .next()?;
-    http::send(address, &Request::form(url.path(), &[("logout_token", token)]))
-        .ok()
-        .map(drop)
+    let address = (url.host_str()?, url.port_or_known_default()?).to_socket_addrs().ok()?.next()?;
+    http::send(address, &Request::form(url.path(), &[("logout_token", token)])).ok().map(drop)
 }

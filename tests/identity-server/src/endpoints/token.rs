@@ -29,19 +29,15 @@ pub(super) fn token(state: &mut State, received: &Received, faults: &[Fault]) ->
 /// Spends a code. One that comes again ends the session (RFC 6749, section 4.1.2).
 fn redeem(state: &mut State, received: &Received, client_id: &str) -> Result<Grant, &'static str> {
     let now = state.now();
-    let code = state
-        .codes
-        .get_mut(received.field("code").unwrap_or_default())
-        .ok_or("Code not valid")?;
+    let code = state.codes.get_mut(received.field("code").unwrap_or_default()).ok_or("Code not valid")?;
     if std::mem::replace(&mut code.spent, true) {
         let sid = code.grant.sid.clone();
         state.end_login(&sid);
         return Err("Code not valid");
     }
     let code = code.clone();
-    let verifier = received
-        .field("code_verifier")
-        .map(|verifier| encode(digest(&SHA256, verifier.as_bytes()).as_ref()));
+    let verifier =
+        received.field("code_verifier").map(|verifier| encode(digest(&SHA256, verifier.as_bytes()).as_ref()));
     if code.grant.client_id != client_id {
         Err("Code is another client's")
     } else if received.field("redirect_uri") != Some(code.redirect_uri.as_str()) {
@@ -71,10 +67,7 @@ fn refresh(state: &mut State, received: &Received, client_id: &str) -> Result<(G
         return Err("Token is not active");
     }
     // No nonce in the ID token of a refresh (OpenID Connect Core 1.0, section 12.2: SHOULD NOT).
-    let grant = Grant {
-        nonce: None,
-        ..issued.grant
-    };
+    let grant = Grant { nonce: None, ..issued.grant };
     if !state.options.rotate_refresh {
         return Ok((grant, Some(token.to_owned())));
     }

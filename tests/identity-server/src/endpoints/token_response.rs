@@ -58,12 +58,7 @@ fn make(state: &State, grant: &Grant, kept: Option<String>, faults: &[Fault]) ->
 
 fn remember(state: &mut State, grant: &Grant, access: &str, refresh: &str) {
     let now = state.now();
-    let issued = |lifetime| Issued {
-        grant: grant.clone(),
-        made_at: now,
-        expires: now + lifetime,
-        spent: false,
-    };
+    let issued = |lifetime| Issued { grant: grant.clone(), made_at: now, expires: now + lifetime, spent: false };
     let (access_life, refresh_life) = (state.options.access_lifetime, state.options.refresh_lifetime);
     state.access_tokens.insert(access.to_owned(), issued(access_life));
     state.refresh_tokens.insert(refresh.to_owned(), issued(refresh_life));
@@ -88,10 +83,7 @@ fn access_claims(state: &State, grant: &Grant) -> Option<Value> {
     let mut claims = common(state, grant, "Bearer", state.options.access_lifetime)?;
     let login = state.live_login(&grant.sid)?;
     let user = state.user(&login.username)?;
-    merge(
-        &mut claims,
-        json!({ "aud": "account", "auth_time": login.auth_time, "acr": "1", "scope": grant.scope }),
-    );
+    merge(&mut claims, json!({ "aud": "account", "auth_time": login.auth_time, "acr": "1", "scope": grant.scope }));
     merge(&mut claims, user.profile());
     merge(&mut claims, user.roles());
     Some(claims)
@@ -123,11 +115,6 @@ fn refresh_token(state: &State, grant: &Grant) -> Option<String> {
     merge(&mut claims, json!({ "aud": state.issuer(), "scope": grant.scope }));
     // Nobody checks this signature: the server knows its tokens by heart.
     let secret = random();
-    let draft = Draft {
-        typ: "JWT",
-        claims,
-        algorithm: Algorithm::Hs512,
-        secret: secret.as_bytes(),
-    };
+    let draft = Draft { typ: "JWT", claims, algorithm: Algorithm::Hs512, secret: secret.as_bytes() };
     jws::sign(&state.keys, draft, &[]).ok()
 }

@@ -11,12 +11,8 @@ use crate::{
 };
 
 pub(super) fn userinfo(state: &State, received: &Received, faults: &[Fault]) -> Answer {
-    let bearer = received
-        .header("authorization")
-        .and_then(|value| value.strip_prefix("Bearer "));
-    let issued = bearer
-        .and_then(|token| state.access_tokens.get(token))
-        .filter(|issued| state.is_good(issued));
+    let bearer = received.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let issued = bearer.and_then(|token| state.access_tokens.get(token)).filter(|issued| state.is_good(issued));
     let user = issued.and_then(|issued| state.user(&state.live_login(&issued.grant.sid)?.username));
     let (Some(issued), Some(user)) = (issued, user) else {
         return Answer::empty(401).header("WWW-Authenticate", "Bearer error=\"invalid_token\"");
@@ -32,17 +28,7 @@ pub(super) fn userinfo(state: &State, received: &Received, faults: &[Fault]) -> 
         Fault::SignedUserInfo(faults) => Some(faults),
         _ => None,
     });
-    merge(
-        &mut claims,
-        json!({ "iss": state.issuer(), "aud": issued.grant.client_id }),
-    );
-    let signed = state
-        .sign("JWT", &issued.grant.client_id, claims, &token_faults)
-        .unwrap_or_default();
-    Answer {
-        status: 200,
-        headers: Vec::new(),
-        body: signed.into_bytes(),
-    }
-    .header("Content-Type", "application/jwt")
+    merge(&mut claims, json!({ "iss": state.issuer(), "aud": issued.grant.client_id }));
+    let signed = state.sign("JWT", &issued.grant.client_id, claims, &token_faults).unwrap_or_default();
+    Answer { status: 200, headers: Vec::new(), body: signed.into_bytes() }.header("Content-Type", "application/jwt")
 }

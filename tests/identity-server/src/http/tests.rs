@@ -9,10 +9,7 @@ fn body_of(bytes: &[u8], framing: Framing) -> io::Result<String> {
 
 #[test]
 fn a_chunked_body_ends_at_its_last_chunk() {
-    let text = body_of(
-        b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: 1\r\n\r\nrest",
-        Framing::Chunked,
-    );
+    let text = body_of(b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: 1\r\n\r\nrest", Framing::Chunked);
     assert_eq!(text.unwrap(), "abcde");
 }
 
@@ -26,16 +23,8 @@ fn a_body_that_is_cut_short_is_an_error() {
 
 #[test]
 fn a_head_that_is_not_strict_is_refused() {
-    for head in [
-        "HTTP/1.1 200 OK\nA: b\n\n",
-        "X\r\nA : b\r\n\r\n",
-        "X\r\n folded\r\n\r\n",
-        "X\r\nno colon\r\n\r\n",
-    ] {
-        assert!(
-            matches!(read_head(&mut head.as_bytes()), Err(Error::Malformed(_))),
-            "{head:?}"
-        );
+    for head in ["HTTP/1.1 200 OK\nA: b\n\n", "X\r\nA : b\r\n\r\n", "X\r\n folded\r\n\r\n", "X\r\nno colon\r\n\r\n"] {
+        assert!(matches!(read_head(&mut head.as_bytes()), Err(Error::Malformed(_))), "{head:?}");
     }
     assert!(matches!(read_head(&mut "X\r\nA: b\r\n".as_bytes()), Err(Error::Closed)));
     assert!(matches!(read_head(&mut "".as_bytes()), Ok(None)));
@@ -43,15 +32,9 @@ fn a_head_that_is_not_strict_is_refused() {
 
 #[test]
 fn two_framings_are_refused() {
-    let twice = vec![
-        ("Content-Length".into(), "1".into()),
-        ("content-length".into(), "1".into()),
-    ];
+    let twice = vec![("Content-Length".into(), "1".into()), ("content-length".into(), "1".into())];
     assert!(Framing::of_request(&twice).is_err());
-    let both = vec![
-        ("Content-Length".into(), "1".into()),
-        ("Transfer-Encoding".into(), "chunked".into()),
-    ];
+    let both = vec![("Content-Length".into(), "1".into()), ("Transfer-Encoding".into(), "chunked".into())];
     assert!(Framing::of_request(&both).is_err());
 }
 

@@ -38,9 +38,7 @@ fn read_line(reader: &mut impl BufRead) -> Result<Option<String>, Error> {
     if line.is_empty() {
         return Ok(None);
     }
-    let text = line
-        .strip_suffix(b"\r\n")
-        .ok_or(Error::Malformed("line without CRLF"))?;
+    let text = line.strip_suffix(b"\r\n").ok_or(Error::Malformed("line without CRLF"))?;
     // Field values may be any bytes; Latin-1 keeps each of them apart without loss.
     Ok(Some(text.iter().map(|byte| char::from(*byte)).collect()))
 }
@@ -76,10 +74,7 @@ impl Framing {
         match (codings.as_slice(), lengths.as_slice()) {
             ([], []) => Ok(None),
             ([coding], []) if coding.eq_ignore_ascii_case("chunked") => Ok(Some(Self::Chunked)),
-            ([], [length]) => length
-                .parse()
-                .map(|n| Some(Self::Length(n)))
-                .map_err(|_| Error::Malformed("length")),
+            ([], [length]) => length.parse().map(|n| Some(Self::Length(n))).map_err(|_| Error::Malformed("length")),
             _ => Err(Error::Malformed("more than one framing")),
         }
     }
@@ -97,17 +92,8 @@ pub struct Body<R> {
 
 impl<R: BufRead> Body<R> {
     pub(crate) fn new(reader: R, framing: Framing) -> Self {
-        let left = if let Framing::Length(length) = framing {
-            length
-        } else {
-            0
-        };
-        Self {
-            reader,
-            framing,
-            left,
-            ended: framing == Framing::Length(0),
-        }
+        let left = if let Framing::Length(length) = framing { length } else { 0 };
+        Self { reader, framing, left, ended: framing == Framing::Length(0) }
     }
 
     /// Reads until `text` has come and returns everything read up to then: for event streams.
@@ -151,11 +137,7 @@ impl<R: BufRead> Body<R> {
             self.ended = true;
             return Ok(());
         }
-        if self.line()?.is_empty() {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::InvalidData.into())
-        }
+        if self.line()?.is_empty() { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 }
 
