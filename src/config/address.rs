@@ -21,8 +21,7 @@ pub(super) fn listen(text: &str) -> Result<Listen, &'static str> {
 
 /// `host:port` with an IP address for the host.
 pub(super) fn tcp(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse()
-        .map_err(|_| "must be an IP address and a port, for example `0.0.0.0:8080` or `[::]:8080`")
+    text.parse().map_err(|_| "must be an IP address and a port, for example `0.0.0.0:8080` or `[::]:8080`")
 }
 
 /// `http://host[:port]` or `unix:/path`.
@@ -72,9 +71,7 @@ pub(super) fn host(text: &str) -> Result<String, &'static str> {
 /// The host, and the port if it is not the scheme's own, as a browser sends them to `origin`.
 pub(super) fn host_of(origin: &Url) -> String {
     let host = origin.host_str().unwrap_or_default();
-    origin
-        .port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    origin.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// An address or a network; an address stands for itself alone.
@@ -109,19 +106,11 @@ mod tests {
 
     #[test]
     fn an_upstream_is_an_address_and_nothing_more() {
-        let tcp = |host: &str, port| {
-            Ok(Upstream::Tcp {
-                host: host.to_owned(),
-                port,
-            })
-        };
+        let tcp = |host: &str, port| Ok(Upstream::Tcp { host: host.to_owned(), port });
         assert_eq!(upstream("http://127.0.0.1:3000"), tcp("127.0.0.1", 3000));
         assert_eq!(upstream("http://app/"), tcp("app", 80));
         assert_eq!(upstream("http://[::1]:3000"), tcp("::1", 3000));
-        assert_eq!(
-            upstream("unix:/run/app.sock"),
-            Ok(Upstream::Unix("/run/app.sock".into()))
-        );
+        assert_eq!(upstream("unix:/run/app.sock"), Ok(Upstream::Unix("/run/app.sock".into())));
         let refused = [
             "127.0.0.1:3000",
             "https://app",
@@ -145,15 +134,7 @@ mod tests {
         assert_eq!(host("app:80"), Ok("app:80".to_owned()));
         assert_eq!(host("[::1]:8080"), Ok("[::1]:8080".to_owned()));
         assert_eq!(host("[::1]"), Ok("[::1]".to_owned()));
-        for text in [
-            "https://app",
-            "app/x",
-            "a b",
-            "user@app",
-            "*.example.com",
-            "app:",
-            "app:99999",
-        ] {
+        for text in ["https://app", "app/x", "a b", "user@app", "*.example.com", "app:", "app:99999"] {
             assert!(host(text).is_err(), "{text}");
         }
     }

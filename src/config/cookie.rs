@@ -38,11 +38,7 @@ pub(super) fn read(root: &Object<'_>, node: &Node<'_>, public_url: Option<&Url>,
     let keys = node.object(&["keys", "name", "same-site", "secure"]);
     let secure = secure(&keys.at("secure"), public_url);
     let same_site = keys.at("same-site");
-    let choices = [
-        ("lax", SameSite::Lax),
-        ("strict", SameSite::Strict),
-        ("none", SameSite::None),
-    ];
+    let choices = [("lax", SameSite::Lax), ("strict", SameSite::Strict), ("none", SameSite::None)];
     let chosen = same_site.one_of(&choices).unwrap_or(SameSite::Lax);
     if chosen == SameSite::None && !secure {
         same_site.fault("is `none`, which browsers take from secure cookies only");
@@ -91,8 +87,7 @@ fn path(root: &Object<'_>, prefix: &str) -> String {
 fn cookie_path(text: &str) -> Result<String, &'static str> {
     let proper = |byte: u8| byte.is_ascii_graphic() && byte != b';';
     let fits = text.starts_with('/') && text.bytes().all(proper);
-    fits.then(|| text.to_owned())
-        .ok_or("must begin with `/` and hold neither blanks nor `;`")
+    fits.then(|| text.to_owned()).ok_or("must begin with `/` and hold neither blanks nor `;`")
 }
 
 /// A `cookie-name` of RFC 6265, section 4.1.1. The prefixes are ours to put, and browsers know them in any case.
@@ -113,10 +108,7 @@ fn name(text: &str) -> Result<String, &'static str> {
 fn master_key(node: &Node<'_>) -> Option<SecretBytes> {
     let text = node.secret()?;
     let engines = [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD];
-    let decoded = engines
-        .iter()
-        .find_map(|engine| engine.decode(text.expose()).ok())
-        .map(Zeroizing::new);
+    let decoded = engines.iter().find_map(|engine| engine.decode(text.expose()).ok()).map(Zeroizing::new);
     let Some(bytes) = decoded.filter(|bytes| bytes.len() == KEY_BYTES) else {
         node.fault("must be 32 bytes in base64 or base64url, as `doorward keygen` makes them");
         return None;

@@ -58,9 +58,7 @@ pub(super) fn client_auth(root: &Object<'_>, provider: &Object<'_>) -> Option<Cl
     let public = root.at("public-client").flag().unwrap_or(false);
     let (theirs, own) = (keycloak_material(&root.at("credentials")), own_material(provider));
     if theirs.is_there && own.is_there {
-        provider
-            .node()
-            .fault("holds a secret or key although `credentials` does too");
+        provider.node().fault("holds a secret or key although `credentials` does too");
     }
     let material = if own.is_there { own } else { theirs };
     let method = match (chosen.one_of(&METHODS), public) {
@@ -75,8 +73,7 @@ pub(super) fn client_auth(root: &Object<'_>, provider: &Object<'_>) -> Option<Cl
         let by = if public { root.at("public-client") } else { chosen };
         by.warn("makes this a public client: its credentials are not used");
     } else if method.is_none() && !material.is_there && chosen.is_absent() {
-        root.at("credentials")
-            .fault("is required, unless `public-client` is true");
+        root.at("credentials").fault("is required, unless `public-client` is true");
     }
     material.into_auth(method?, provider)
 }
@@ -94,9 +91,7 @@ impl Material {
             }
         };
         if key_id.is_some() && !by_key(method) {
-            provider
-                .at("key-id")
-                .warn("has no effect: the client does not prove itself with a key");
+            provider.at("key-id").warn("has no effect: the client does not prove itself with a key");
         }
         if by_key(method) {
             let lifetime = self.lifetime.unwrap_or(ASSERTION_LIFETIME);
@@ -142,21 +137,14 @@ fn keycloak_material(credentials: &Node<'_>) -> Material {
     let entries = credentials.object(&["jwt", "provider", "secret", "secret-jwt"]);
     let members = credentials.members();
     let named = entries.at("provider");
-    let kinds: Vec<_> = members
-        .iter()
-        .map(|(name, _)| *name)
-        .filter(|name| *name != "provider")
-        .collect();
+    let kinds: Vec<_> = members.iter().map(|(name, _)| *name).filter(|name| *name != "provider").collect();
     let kind = match (named.text(), kinds.as_slice()) {
         (Some(named), _) => named,
         (None, [only]) => *only,
         (None, []) => return Material::default(),
         (None, _) => {
             credentials.fault("holds several entries: name the one to use as `provider`");
-            return Material {
-                is_there: true,
-                ..Material::default()
-            };
+            return Material { is_there: true, ..Material::default() };
         }
     };
     let material = match kind {
@@ -170,18 +158,11 @@ fn keycloak_material(credentials: &Node<'_>) -> Material {
             Material::default()
         }
     };
-    Material {
-        is_there: true,
-        ..material
-    }
+    Material { is_there: true, ..material }
 }
 
 fn secret(entries: &Object<'_>) -> Material {
-    Material {
-        method: Some(Method::Basic),
-        secret: entries.at("secret").required().secret(),
-        ..Material::default()
-    }
+    Material { method: Some(Method::Basic), secret: entries.at("secret").required().secret(), ..Material::default() }
 }
 
 fn secret_jwt(node: &Node<'_>) -> Material {

@@ -16,10 +16,7 @@ pub trait Environment: fmt::Debug {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProcessEnvironment;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the process's environment"
-)]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the process's environment")]
 impl Environment for ProcessEnvironment {
     fn variable(&self, name: &str) -> Option<String> {
         std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())

@@ -146,17 +146,11 @@ impl Report {
 
 impl From<BTreeSet<(JsonPath, String)>> for Faults {
     fn from(noted: BTreeSet<(JsonPath, String)>) -> Self {
-        let fault = |(path, message): (JsonPath, String)| Fault {
-            path: path.to_string(),
-            message,
-        };
+        let fault = |(path, message): (JsonPath, String)| Fault { path: path.to_string(), message };
         let mut faults: Vec<_> = noted.into_iter().map(fault).collect();
         if faults.is_empty() {
             let message = "the configuration is not complete".to_owned();
-            faults.push(Fault {
-                path: String::new(),
-                message,
-            });
+            faults.push(Fault { path: String::new(), message });
         }
         Self(faults)
     }

@@ -32,33 +32,15 @@ use Effect::{Ignored, Refused, RefusedAlways, Works};
 /// Every key of the top level.
 pub(super) const KEYS: [(&str, Effect); 50] = [
     ("adapter-state-cookie-path", Works),
-    (
-        "allow-any-hostname",
-        Refused("a certificate for another host would be believed"),
-    ),
-    (
-        "always-refresh-token",
-        Refused("a user's end at the identity server would be noticed later than asked for"),
-    ),
+    ("allow-any-hostname", Refused("a certificate for another host would be believed")),
+    ("always-refresh-token", Refused("a user's end at the identity server would be noticed later than asked for")),
     ("auth-server-url", Works),
     ("autodetect-bearer-only", Ignored("bearer tokens are not read yet")),
-    (
-        "bearer-only",
-        Refused("users would be redirected to sign in where only bearer tokens may be accepted"),
-    ),
+    ("bearer-only", Refused("users would be redirected to sign in where only bearer tokens may be accepted")),
     ("client-id", Works),
-    (
-        "client-key-password",
-        Refused("the identity server would be called without a client certificate"),
-    ),
-    (
-        "client-keystore",
-        Refused("the identity server would be called without a client certificate"),
-    ),
-    (
-        "client-keystore-password",
-        Refused("the identity server would be called without a client certificate"),
-    ),
+    ("client-key-password", Refused("the identity server would be called without a client certificate")),
+    ("client-keystore", Refused("the identity server would be called without a client certificate")),
+    ("client-keystore-password", Refused("the identity server would be called without a client certificate")),
     ("confidential-port", Ignored("plain http is never redirected to a port")),
     ("connection-pool-size", Works),
     ("connection-timeout-millis", Works),
@@ -69,41 +51,23 @@ pub(super) const KEYS: [(&str, Effect); 50] = [
     ("cors-max-age", Ignored("CORS is not answered yet")),
     ("credentials", Works),
     ("disable-trust-manager", Refused("any certificate would be believed")),
-    (
-        "enable-basic-auth",
-        Refused("clients that sign in by Basic would be sent to a login page"),
-    ),
-    (
-        "enable-cors",
-        Refused("preflight requests would be sent to a login page, and origins not be checked"),
-    ),
+    ("enable-basic-auth", Refused("clients that sign in by Basic would be sent to a login page")),
+    ("enable-cors", Refused("preflight requests would be sent to a login page, and origins not be checked")),
     ("enable-pkce", Works),
-    (
-        "expose-token",
-        Refused("scripts that ask for the token would not get it"),
-    ),
+    ("expose-token", Refused("scripts that ask for the token would not get it")),
     // Its meaning always holds: an access token in a query is never read.
     ("ignore-oauth-query-parameter", Works),
     ("min-time-between-jwks-requests", Works),
     // The admin console writes `{}` for a policy enforcer that enforces everything with its defaults.
-    (
-        "policy-enforcer",
-        RefusedAlways("requests would pass that its policies refuse"),
-    ),
+    ("policy-enforcer", RefusedAlways("requests would pass that its policies refuse")),
     ("principal-attribute", Works),
     ("provider-url", Works),
     ("proxy-url", Refused("the identity server would be called directly")),
     ("public-client", Works),
     ("public-key-cache-ttl", Works),
     ("realm", Works),
-    (
-        "realm-public-key",
-        Refused("tokens signed by other keys than the pinned one would be believed"),
-    ),
-    (
-        "redirect-rewrite-rules",
-        Refused("redirect URIs would not be the registered ones"),
-    ),
+    ("realm-public-key", Refused("tokens signed by other keys than the pinned one would be believed")),
+    ("redirect-rewrite-rules", Refused("redirect URIs would not be the registered ones")),
     ("register-node-at-startup", Ignored("nodes are not registered yet")),
     ("register-node-period", Ignored("nodes are not registered yet")),
     ("resource", Works),
@@ -111,32 +75,17 @@ pub(super) const KEYS: [(&str, Effect); 50] = [
     ("socket-timeout-millis", Works),
     ("ssl-required", Works),
     ("token-cookie-path", Works),
-    (
-        "token-minimum-time-to-live",
-        Ignored("tokens are not renewed ahead of time yet"),
-    ),
+    ("token-minimum-time-to-live", Ignored("tokens are not renewed ahead of time yet")),
     ("token-store", Works),
-    (
-        "truststore",
-        Refused("certificates would be checked against other roots than these"),
-    ),
-    (
-        "truststore-password",
-        Refused("certificates would be checked against other roots than these"),
-    ),
-    (
-        "turn-off-change-session-id-on-login",
-        Ignored("every login gets a session of its own"),
-    ),
+    ("truststore", Refused("certificates would be checked against other roots than these")),
+    ("truststore-password", Refused("certificates would be checked against other roots than these")),
+    ("turn-off-change-session-id-on-login", Ignored("every login gets a session of its own")),
     ("use-realm-role-mappings", Works),
     (
         "use-resource-role-mappings",
         Refused("the client's roles would be named `client:role` and the realm's be there too"),
     ),
-    (
-        "verify-token-audience",
-        Refused("the audience of bearer tokens would not be checked"),
-    ),
+    ("verify-token-audience", Refused("the audience of bearer tokens would not be checked")),
 ];
 
 /// Default of `connection-timeout-millis`.
@@ -184,18 +133,14 @@ pub(super) fn provider(root: &Object<'_>) -> Option<(ProviderId, ClientId)> {
     let mut own = keycloak.iter().filter(|node| !node.is_absent());
     match (plain.iter().find(|node| !node.is_absent()), own.next()) {
         (Some(plain), Some(keycloak)) => {
-            let both = format!(
-                "belongs to another form than `{}`: name a Keycloak realm or a provider",
-                keycloak.path()
-            );
+            let both =
+                format!("belongs to another form than `{}`: name a Keycloak realm or a provider", keycloak.path());
             plain.fault(both);
             None
         }
         (Some(_), None) => {
             let [url, client] = plain.map(Node::required);
-            let issuer = url
-                .parse(issuer)
-                .inspect(|issuer| warn_of_plain_http(&url, issuer.as_str()));
+            let issuer = url.parse(issuer).inspect(|issuer| warn_of_plain_http(&url, issuer.as_str()));
             let client = client.parse(client_id);
             Some((ProviderId::Plain { issuer: issuer? }, client?))
         }
@@ -211,10 +156,7 @@ fn keycloak_realm(nodes: [Node<'_>; 3]) -> Option<(ProviderId, ClientId)> {
     }
     let realm = realm.parse(realm_name);
     let client = client.parse(client_id);
-    let provider = ProviderId::Keycloak {
-        auth_server_url: auth_server_url?,
-        realm: realm?,
-    };
+    let provider = ProviderId::Keycloak { auth_server_url: auth_server_url?, realm: realm? };
     Some((provider, client?))
 }
 
@@ -269,9 +211,7 @@ fn client_id(text: &str) -> Result<ClientId, &'static str> {
 
 fn printable(text: &str) -> Result<String, &'static str> {
     let is_printable = !text.contains(char::is_control);
-    is_printable
-        .then(|| text.to_owned())
-        .ok_or("must not hold control characters")
+    is_printable.then(|| text.to_owned()).ok_or("must not hold control characters")
 }
 
 /// Keys that choose among things of which one is there: the others are faults, or warnings where nothing is lost.
@@ -296,14 +236,8 @@ pub(super) fn check_choices(root: &Object<'_>) {
 
 /// `ssl-required`, by default `external`.
 pub(super) fn ssl_required(root: &Object<'_>) -> SslRequired {
-    let choices = [
-        ("all", SslRequired::All),
-        ("external", SslRequired::External),
-        ("none", SslRequired::None),
-    ];
-    root.at("ssl-required")
-        .one_of(&choices)
-        .unwrap_or(SslRequired::External)
+    let choices = [("all", SslRequired::All), ("external", SslRequired::External), ("none", SslRequired::None)];
+    root.at("ssl-required").one_of(&choices).unwrap_or(SslRequired::External)
 }
 
 /// `min-time-between-jwks-requests` (10 s) and `public-key-cache-ttl` (a day), both whole seconds.
@@ -326,8 +260,6 @@ pub(super) fn http(root: &Object<'_>) -> http_client::Config {
     http_client::Config {
         connect_timeout: millis("connection-timeout-millis", CONNECT_TIMEOUT).unwrap_or(CONNECT_TIMEOUT),
         total_timeout: millis("socket-timeout-millis", TOTAL_TIMEOUT).unwrap_or(TOTAL_TIMEOUT),
-        pool_size: pool_size.map_or(20, |size| {
-            usize::try_from(size).ok().filter(|size| *size > 0).unwrap_or(10)
-        }),
+        pool_size: pool_size.map_or(20, |size| usize::try_from(size).ok().filter(|size| *size > 0).unwrap_or(10)),
     }
 }

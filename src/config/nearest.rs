@@ -3,9 +3,7 @@
 /// The name among `known` that is nearest to `name`, unless none is near. Case, and `_` for `-`, count as nothing.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = plain(name);
-    let near = known
-        .into_iter()
-        .map(|candidate| (distance(&name, &plain(candidate)), candidate));
+    let near = known.into_iter().map(|candidate| (distance(&name, &plain(candidate)), candidate));
     let (distance, candidate) = near.min_by_key(|(distance, _)| *distance)?;
     (distance <= 1 + candidate.len() / 4).then_some(candidate)
 }

@@ -91,11 +91,7 @@ fn escape(digits: &[u8]) -> Result<usize, PathError> {
         return Err(PathError::Escape);
     }
     let value = |digit: u8| {
-        if digit.is_ascii_digit() {
-            digit - b'0'
-        } else {
-            digit - b'A' + 10
-        }
+        if digit.is_ascii_digit() { digit - b'0' } else { digit - b'A' + 10 }
     };
     match value(digits[0]) * 16 + value(digits[1]) {
         byte if is_unreserved(byte) => Err(PathError::NeedlessEscape),
@@ -116,9 +112,7 @@ mod tests {
     fn a_prefix_is_a_canonical_path_of_unreserved_characters() {
         assert_eq!(prefix("/oauth2"), Ok("/oauth2".to_owned()));
         assert_eq!(prefix("/a/b.c~d"), Ok("/a/b.c~d".to_owned()));
-        let refused = [
-            "", "a", "/", "/a/", "//a", "/a//b", "/a/..", "/./a", "/a%20", "/a;b", "/a?b", "/ä",
-        ];
+        let refused = ["", "a", "/", "/a/", "//a", "/a//b", "/a/..", "/./a", "/a%20", "/a;b", "/a?b", "/ä"];
         for text in refused {
             assert!(prefix(text).is_err(), "{text}");
         }

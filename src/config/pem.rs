@@ -99,15 +99,9 @@ mod tests {
         assert_eq!(refusal(pem("ENCRYPTED PRIVATE KEY", "AAAA")), PemError::Encrypted);
         let old = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA";
         assert_eq!(refusal(pem("RSA PRIVATE KEY", old)), PemError::Encrypted);
-        assert_eq!(
-            refusal(pem("PRIVATE KEY", "AAAA") + &pem("PRIVATE KEY", "AAAA")),
-            PemError::SeveralKeys
-        );
+        assert_eq!(refusal(pem("PRIVATE KEY", "AAAA") + &pem("PRIVATE KEY", "AAAA")), PemError::SeveralKeys);
         assert_eq!(refusal(pem("PRIVATE KEY", "A*AA")), PemError::Broken);
-        assert_eq!(
-            refusal("-----BEGIN PRIVATE KEY-----\nAAAA".to_owned()),
-            PemError::Broken
-        );
+        assert_eq!(refusal("-----BEGIN PRIVATE KEY-----\nAAAA".to_owned()), PemError::Broken);
         assert_eq!(refusal(pem("CERTIFICATE", "AAAA")), PemError::NoPrivateKey);
     }
 }

@@ -111,15 +111,8 @@ fn openid_and(others: Vec<String>) -> Vec<String> {
 
 /// A text without blanks: its parameter joins several by blanks.
 fn word(node: &Node<'_>) -> Option<String> {
-    let is_word = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
-    };
-    node.parse(|text| {
-        is_word(text)
-            .then(|| text.to_owned())
-            .ok_or("must be one word of visible ASCII")
-    })
+    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
+    node.parse(|text| is_word(text).then(|| text.to_owned()).ok_or("must be one word of visible ASCII"))
 }
 
 /// The algorithms believed; by default all that need a public key. `HS*` only with a secret shared with the provider.
@@ -133,15 +126,11 @@ fn algorithms(node: &Node<'_>, client_auth: Option<&ClientAuth>) -> BTreeSet<Alg
         Some(algorithm)
     };
     let asymmetric = Algorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric());
-    node.some_of(read)
-        .map_or_else(|| asymmetric.collect(), |chosen| chosen.into_iter().collect())
+    node.some_of(read).map_or_else(|| asymmetric.collect(), |chosen| chosen.into_iter().collect())
 }
 
 fn algorithm_names() -> String {
-    let names: Vec<_> = Algorithm::ALL
-        .iter()
-        .map(|algorithm| format!("`{algorithm}`"))
-        .collect();
+    let names: Vec<_> = Algorithm::ALL.iter().map(|algorithm| format!("`{algorithm}`")).collect();
     format!("must be one of {}", names.join(", "))
 }
 
@@ -172,10 +161,7 @@ fn forwarded_params(node: &Node<'_>, fixed: &[(String, String)]) -> BTreeSet<Str
 }
 
 fn check_param(name: &str, node: &Node<'_>) -> Option<()> {
-    let is_name = !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     match () {
         () if !is_name => node.fault("is not the name of a parameter"),
         () if RESERVED_PARAMS.contains(&name) => node.fault("is a parameter that Doorward sets itself"),

@@ -10,10 +10,7 @@ use crate::proxy::{Access, IdentityHeader, IdentityValue, Rule};
 /// The headers that are sent when nothing is configured, with the claims they carry.
 const DEFAULT_HEADERS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("x-forwarded-user"), "sub"),
-    (
-        HeaderName::from_static("x-forwarded-preferred-username"),
-        "preferred_username",
-    ),
+    (HeaderName::from_static("x-forwarded-preferred-username"), "preferred_username"),
     (HeaderName::from_static("x-forwarded-email"), "email"),
     (HeaderName::from_static("x-forwarded-groups"), "groups"),
     (HeaderName::from_static("x-forwarded-roles"), "roles"),
@@ -63,11 +60,7 @@ pub(super) fn rules(node: &Node<'_>) -> Vec<Rule> {
 fn rule(node: &Node<'_>) -> Option<Rule> {
     let keys = node.object(&["access", "groups", "methods", "path", "roles"]);
     let access = keys.at("access");
-    let choices = [
-        ("public", Some(Access::Public)),
-        ("login", Some(Access::Login)),
-        ("bearer", None),
-    ];
+    let choices = [("public", Some(Access::Public)), ("login", Some(Access::Login)), ("bearer", None)];
     let chosen = access.one_of(&choices);
     if chosen == Some(None) {
         access.fault("is `bearer`, which is not supported yet");
@@ -78,11 +71,7 @@ fn rule(node: &Node<'_>) -> Option<Rule> {
             needed.fault("cannot be asked of everybody: the rule's access is `public`");
         }
     }
-    let names = |key: &str| {
-        keys.at(key)
-            .some_of(|name| name.text().map(str::to_owned))
-            .unwrap_or_default()
-    };
+    let names = |key: &str| keys.at(key).some_of(|name| name.text().map(str::to_owned)).unwrap_or_default();
     Some(Rule {
         path: keys.at("path").required().parse(path::pattern)?,
         methods: methods(&keys.at("methods")),
@@ -98,9 +87,7 @@ fn methods(node: &Node<'_>) -> Vec<String> {
     let read = |text: &str| {
         let is_upper = !text.bytes().any(|byte| byte.is_ascii_lowercase());
         let is_method = is_upper && Method::from_bytes(text.as_bytes()).is_ok();
-        is_method
-            .then(|| text.to_owned())
-            .ok_or("must be a method in upper case")
+        is_method.then(|| text.to_owned()).ok_or("must be a method in upper case")
     };
     let mut methods = node.some_of(|item| item.parse(read)).unwrap_or_default();
     if methods.iter().any(|method| method == "GET") && !methods.iter().any(|method| method == "HEAD") {
@@ -117,10 +104,7 @@ pub(super) fn headers(node: &Node<'_>) -> Vec<IdentityHeader> {
         let Some(header) = header_name(name, &source) else {
             continue;
         };
-        if configured
-            .insert(one_spelling(&header), (header, source.clone()))
-            .is_some()
-        {
+        if configured.insert(one_spelling(&header), (header, source.clone())).is_some() {
             source.fault("has the same name as another, but for case or `_` for `-`");
         }
     }
@@ -128,17 +112,10 @@ pub(super) fn headers(node: &Node<'_>) -> Vec<IdentityHeader> {
     for (name, claim) in DEFAULT_HEADERS {
         match configured.remove(one_spelling(&name).as_str()) {
             Some((name, source)) => headers.extend(header(name, &source)),
-            None => headers.push(IdentityHeader {
-                name,
-                value: value(claim),
-            }),
+            None => headers.push(IdentityHeader { name, value: value(claim) }),
         }
     }
-    headers.extend(
-        configured
-            .into_values()
-            .filter_map(|(name, source)| header(name, &source)),
-    );
+    headers.extend(configured.into_values().filter_map(|(name, source)| header(name, &source)));
     headers
 }
 

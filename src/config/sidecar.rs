@@ -76,19 +76,13 @@ pub(super) fn read(root: &Object<'_>) -> Option<Config> {
     let listen = keys.at("listen").parse(address::listen).unwrap_or(Listen::Tcp(LISTEN));
     let admin = admin(&keys.at("admin"), &listen);
     let public_url = public_url(&keys.at("public-url"), ssl_required);
-    let path_prefix = keys
-        .at("path-prefix")
-        .parse(path::prefix)
-        .unwrap_or_else(|| PATH_PREFIX.to_owned());
+    let path_prefix = keys.at("path-prefix").parse(path::prefix).unwrap_or_else(|| PATH_PREFIX.to_owned());
     let cookie = cookie::read(root, &keys.at("cookie"), public_url.as_ref(), &path_prefix);
     let limits = keys.at("limits").object(&LIMITS);
     let login = login::Config {
         path_prefix,
         response_mode: response_mode(&keys.at("response-mode"), cookie.secure),
-        attempt_ttl: keys
-            .at("attempt-ttl")
-            .duration(10 * SECOND..=HOUR)
-            .unwrap_or(ATTEMPT_TTL),
+        attempt_ttl: keys.at("attempt-ttl").duration(10 * SECOND..=HOUR).unwrap_or(ATTEMPT_TTL),
         max_attempts: limits.at("concurrent-logins").count(1..=20).unwrap_or(MAX_ATTEMPTS),
     };
     let lifetimes = cookie::lifetimes(&keys.at("session"));
@@ -155,10 +149,7 @@ fn proxy(
 ) -> Option<proxy::Config> {
     let node = keys.at("upstream").required();
     let upstream = node.parse(address::upstream);
-    if upstream
-        .as_ref()
-        .is_some_and(|upstream| address::is_own(upstream, listen))
-    {
+    if upstream.as_ref().is_some_and(|upstream| address::is_own(upstream, listen)) {
         node.fault("is the public listener itself");
     }
     let allowed_hosts = allowed_hosts(keys, public_url.as_ref());
@@ -189,8 +180,7 @@ fn allowed_hosts(keys: &Object<'_>, public_url: Option<&Url>) -> Vec<String> {
         None if node.raw().is_none_or(|list| list.as_array().is_some_and(Vec::is_empty))
             && keys.at("public-url").is_absent() =>
         {
-            keys.at("public-url")
-                .fault("is required, unless `allowed-hosts` lists the hosts that may stand for it");
+            keys.at("public-url").fault("is required, unless `allowed-hosts` lists the hosts that may stand for it");
             hosts
         }
         _ => hosts,

@@ -17,9 +17,7 @@ const PREFIX: &str = "DOORWARD__";
 
 /// Reads JSON. Two equal keys in one object are a fault: whoever reads the file would not know which one holds.
 pub(super) fn parse(text: &str, report: &Report) -> Option<Value> {
-    tree(text, report)
-        .map_err(|error| report.fault(&JsonPath::default(), format!("is not JSON: {error}")))
-        .ok()
+    tree(text, report).map_err(|error| report.fault(&JsonPath::default(), format!("is not JSON: {error}"))).ok()
 }
 
 /// Lays the variables that begin with `DOORWARD__` over `tree`. A variable sets the key that its name spells in upper
@@ -54,10 +52,7 @@ fn variables(env: &dyn Environment, report: &Report) -> HashMap<String, String> 
         if !name.bytes().all(proper) {
             fault(format!("the variable {name:?} may hold A to Z, 0 to 9 and _ only"));
         }
-        if ours
-            .keys()
-            .any(|other| other.strip_prefix(name).is_some_and(|rest| rest.starts_with("__")))
-        {
+        if ours.keys().any(|other| other.strip_prefix(name).is_some_and(|rest| rest.starts_with("__"))) {
             fault(format!("the variable `{name}` and others below it set the same key"));
         }
     }

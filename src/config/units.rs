@@ -3,14 +3,8 @@
 use std::time::Duration;
 
 const SECOND: u64 = 1000;
-const UNITS_OF_TIME: [(&str, u64); 6] = [
-    ("ms", 1),
-    ("s", SECOND),
-    ("m", 60 * SECOND),
-    ("h", 3600 * SECOND),
-    ("d", 86_400 * SECOND),
-    ("", SECOND),
-];
+const UNITS_OF_TIME: [(&str, u64); 6] =
+    [("ms", 1), ("s", SECOND), ("m", 60 * SECOND), ("h", 3600 * SECOND), ("d", 86_400 * SECOND), ("", SECOND)];
 const UNITS_OF_SIZE: [(&str, u64); 4] = [("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30), ("", 1)];
 
 /// `500ms`, `30s`, `10m`, `10h`, `7d`, or whole seconds.
@@ -50,16 +44,7 @@ mod tests {
         assert_eq!(read("500ms"), Some(500));
         assert_eq!(read("30"), Some(30_000));
         assert_eq!(read("10h"), Some(36_000_000));
-        for wrong in [
-            "",
-            "s",
-            "1.5s",
-            "-1s",
-            "10 m",
-            "1w",
-            "99999999999999999999",
-            "9999999999999999d",
-        ] {
+        for wrong in ["", "s", "1.5s", "-1s", "10 m", "1w", "99999999999999999999", "9999999999999999d"] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
         assert_eq!(written(Duration::from_secs(600)), "10m");

@@ -94,16 +94,8 @@ impl<'a> Node<'a> {
             _ => self.text()?,
         };
         let choice = choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-        let names = || {
-            choices
-                .iter()
-                .map(|(name, _)| format!("`{name}`"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        choice
-            .map(|(_, choice)| *choice)
-            .or_else(|| self.refuse(format!("must be one of {}", names())))
+        let names = || choices.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        choice.map(|(_, choice)| *choice).or_else(|| self.refuse(format!("must be one of {}", names())))
     }
 
     /// `true` or `false`.
@@ -124,13 +116,7 @@ impl<'a> Node<'a> {
             _ => None,
         };
         let within = number.filter(|number| range.contains(number));
-        within.or_else(|| {
-            self.refuse(format!(
-                "must be a whole number from {} to {}",
-                range.start(),
-                range.end()
-            ))
-        })
+        within.or_else(|| self.refuse(format!("must be a whole number from {} to {}", range.start(), range.end())))
     }
 
     /// A whole number of things within `range`.
@@ -145,9 +131,7 @@ impl<'a> Node<'a> {
         within.or_else(|| {
             let (least, most) = (units::written(*range.start()), units::written(*range.end()));
             self.value?;
-            self.refuse(format!(
-                "must be seconds, or a text as `500ms`, `30s`, `10m`, `10h`, from {least} to {most}"
-            ))
+            self.refuse(format!("must be seconds, or a text as `500ms`, `30s`, `10m`, `10h`, from {least} to {most}"))
         })
     }
 
@@ -157,9 +141,7 @@ impl<'a> Node<'a> {
         within.or_else(|| {
             let (least, most) = (range.start(), range.end());
             self.value?;
-            self.refuse(format!(
-                "must be bytes, or a text as `64k`, `10m`, `1g`, from {least} to {most} bytes"
-            ))
+            self.refuse(format!("must be bytes, or a text as `64k`, `10m`, `1g`, from {least} to {most} bytes"))
         })
     }
 
@@ -191,13 +173,7 @@ impl<'a> Node<'a> {
             }
         };
         let item = |(index, value)| self.at(self.path.index(index), Some(value));
-        items
-            .iter()
-            .enumerate()
-            .map(item)
-            .map(Node::required)
-            .filter(|item| !item.is_absent())
-            .collect()
+        items.iter().enumerate().map(item).map(Node::required).filter(|item| !item.is_absent()).collect()
     }
 
     /// The items of a list, each read by `read`; those it does not understand are left out.

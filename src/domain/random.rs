@@ -17,10 +17,7 @@ pub struct SystemRandom;
 impl Random for SystemRandom {
     /// # Panics
     /// When the operating system cannot give random bytes: nothing safe can be done without them.
-    #[expect(
-        clippy::expect_used,
-        reason = "without randomness no key, state or nonce may be made"
-    )]
+    #[expect(clippy::expect_used, reason = "without randomness no key, state or nonce may be made")]
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system gives random bytes");
     }

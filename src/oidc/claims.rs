@@ -153,10 +153,7 @@ impl Claims {
 
 /// The whole number that `float` is. Beyond the range of claims the cast saturates, which the range check then refuses.
 fn whole(float: f64) -> Option<i64> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "whole, and saturating where it is too large"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "whole, and saturating where it is too large")]
     let integer = float as i64;
     (float.fract() == 0.0).then_some(integer)
 }
@@ -192,11 +189,7 @@ mod tests {
             "[1760000000]",
             "{}",
         ] {
-            assert_eq!(
-                exp(serde_json::from_str(text).unwrap()),
-                Err(ClaimError::Malformed("exp")),
-                "{text}"
-            );
+            assert_eq!(exp(serde_json::from_str(text).unwrap()), Err(ClaimError::Malformed("exp")), "{text}");
         }
     }
 }

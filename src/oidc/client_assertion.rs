@@ -49,11 +49,7 @@ impl AssertionSigner {
             ClientAuth::PrivateKeyJwt { key, key_id, lifetime } => {
                 let key = SigningKey::private(key)?;
                 let key_id = key_id.clone().or_else(|| key.thumbprint());
-                Ok(Some(Self {
-                    key,
-                    key_id,
-                    lifetime: *lifetime,
-                }))
+                Ok(Some(Self { key, key_id, lifetime: *lifetime }))
             }
         }
     }

@@ -143,9 +143,7 @@ fn text<'m>(members: &'m Map<String, Value>, name: &'static str) -> Result<Optio
 /// The refusal of an algorithm's name, which is a stranger's text and so not repeated unless it is one that we know.
 fn refusal(name: &str) -> JoseError {
     let known = UNSUPPORTED.iter().find(|known| known.eq_ignore_ascii_case(name));
-    known.map_or(JoseError::AlgorithmUnknown, |known| {
-        JoseError::AlgorithmUnsupported(known)
-    })
+    known.map_or(JoseError::AlgorithmUnknown, |known| JoseError::AlgorithmUnsupported(known))
 }
 
 #[cfg(test)]
@@ -165,10 +163,7 @@ mod tests {
         assert_eq!(jws.header.algorithm, Algorithm::Rs256);
         assert_eq!(jws.header.key_id.as_deref(), Some("k"));
         assert!(jws.header.is_media_type("at+jwt") && !jws.header.is_media_type("jwt"));
-        assert_eq!(
-            (jws.payload.as_slice(), jws.signature.as_slice()),
-            (&b"{}"[..], &b"sig"[..])
-        );
+        assert_eq!((jws.payload.as_slice(), jws.signature.as_slice()), (&b"{}"[..], &b"sig"[..]));
         assert_eq!(jws.signing_input, token.strip_suffix(".c2ln").unwrap().as_bytes());
     }
 
@@ -186,16 +181,10 @@ mod tests {
             ("{}", JoseError::Member("alg")),
             (r#"{"alg":"RS256","kid":7}"#, JoseError::Member("kid")),
             (r#"{"alg":"RS256","crit":[]}"#, JoseError::Extension("crit")),
-            (
-                r#"{"alg":"RS256","crit":["exp"],"exp":1}"#,
-                JoseError::Extension("crit"),
-            ),
+            (r#"{"alg":"RS256","crit":["exp"],"exp":1}"#, JoseError::Extension("crit")),
             (r#"{"alg":"RS256","b64":false}"#, JoseError::Extension("b64")),
             (r#"{"alg":"RS256","zip":"DEF"}"#, JoseError::Extension("zip")),
-            (
-                r#"{"alg":"RS256","alg":"HS256"}"#,
-                JoseError::Header(JsonError::DuplicateMember),
-            ),
+            (r#"{"alg":"RS256","alg":"HS256"}"#, JoseError::Header(JsonError::DuplicateMember)),
             ("[]", JoseError::Header(JsonError::NotObject)),
         ] {
             assert_eq!(Jws::parse(&token(header)).unwrap_err(), refusal, "{header}");

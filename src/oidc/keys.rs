@@ -141,10 +141,7 @@ impl Key {
         }
         let verified = match &self.material {
             Material::Rsa { modulus, exponent } => {
-                let key = RsaPublicKeyComponents {
-                    n: modulus,
-                    e: exponent,
-                };
+                let key = RsaPublicKeyComponents { n: modulus, e: exponent };
                 let parameters = rsa_parameters(algorithm).ok_or(BadSignature)?;
                 key.verify(parameters, message, signature)
             }
@@ -258,10 +255,7 @@ fn text<'m>(members: &'m Map<String, Value>, name: &str) -> Option<&'m str> {
 }
 
 /// `Some(None)` when the member is absent, `None` when it is not a text.
-#[expect(
-    clippy::option_option,
-    reason = "absent and malformed are told apart, so that `?` skips malformed keys"
-)]
+#[expect(clippy::option_option, reason = "absent and malformed are told apart, so that `?` skips malformed keys")]
 fn optional_text<'m>(members: &'m Map<String, Value>, name: &str) -> Option<Option<&'m str>> {
     members.get(name).map_or(Some(None), |value| value.as_str().map(Some))
 }

@@ -41,10 +41,7 @@ pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
 fn value(bytes: &[u8]) -> Result<Value, JsonError> {
     let fault = Cell::new(JsonError::Syntax);
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let reader = Reader {
-        depth: 0,
-        fault: &fault,
-    };
+    let reader = Reader { depth: 0, fault: &fault };
     let value = reader.deserialize(&mut json).map_err(|_| fault.get())?;
     json.end().map_err(|_| JsonError::Syntax)?;
     Ok(value)
@@ -67,10 +64,7 @@ impl Reader<'_> {
         if self.depth == MAX_DEPTH {
             return Err(self.refuse(JsonError::TooDeep));
         }
-        Ok(Self {
-            depth: self.depth + 1,
-            ..self
-        })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 }
 
@@ -106,9 +100,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom(JsonError::Syntax))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom(JsonError::Syntax))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {

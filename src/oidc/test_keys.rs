@@ -119,9 +119,7 @@ impl TestKey {
         match self {
             Self::Ec(pair, _) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
             Self::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
-            Self::Oct(secret) => hmac::sign(&hmac::Key::new(hmac_of(algorithm), secret), message)
-                .as_ref()
-                .to_vec(),
+            Self::Oct(secret) => hmac::sign(&hmac::Key::new(hmac_of(algorithm), secret), message).as_ref().to_vec(),
             Self::Rsa(pair) => {
                 let mut signed = vec![0; pair.public().modulus_len()];
                 pair.sign(rsa_of(algorithm), &random, message, &mut signed).unwrap();

@@ -233,10 +233,7 @@ impl Verifier {
             self.check_issuer(issuer)?; // 2
         }
         let audiences = claims.audiences()?;
-        require(
-            audiences.is_empty() || audiences.contains(&self.client_id.as_str()),
-            "aud",
-        )?; // 3
+        require(audiences.is_empty() || audiences.contains(&self.client_id.as_str()), "aud")?; // 3
         self.check_expiry(claims.instant("exp")?, now)?; // 5
         self.check_not_ahead("nbf", claims.instant("nbf")?, now)?; // 5
         let verified = UserInfoClaims {
@@ -257,9 +254,6 @@ impl Verifier {
         }
         self.check_signature(&jws, keys)?;
         let claims = strict_json::object(&jws.payload).map_err(VerifyError::Payload)?;
-        Ok(Signed {
-            header: jws.header,
-            claims: Claims::new(claims),
-        })
+        Ok(Signed { header: jws.header, claims: Claims::new(claims) })
     }
 }

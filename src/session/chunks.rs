@@ -54,13 +54,8 @@ fn cut_text(name: &str, text: &str) -> Result<Vec<(String, String)>, StateTooLar
         return Err(StateTooLarge { bytes: text.len() });
     }
     let pieces = (0..count).map(|index| &text[index * PIECE..text.len().min((index + 1) * PIECE)]);
-    let values = pieces.enumerate().map(|(index, piece)| {
-        if index == 0 {
-            format!("{count}.{piece}")
-        } else {
-            piece.to_owned()
-        }
-    });
+    let values =
+        pieces.enumerate().map(|(index, piece)| if index == 0 { format!("{count}.{piece}") } else { piece.to_owned() });
     Ok(names(name).zip(values).collect())
 }
 
@@ -100,13 +95,7 @@ pub(super) fn surplus(name: &str, cookies: &RequestCookies, written: usize) -> V
 
 /// `NAME`, `NAME.1`, … `NAME.7`: every name that a value may be spread over.
 pub(super) fn names(name: &str) -> impl Iterator<Item = String> {
-    (0..MAX_CHUNKS).map(move |index| {
-        if index == 0 {
-            name.to_owned()
-        } else {
-            format!("{name}.{index}")
-        }
-    })
+    (0..MAX_CHUNKS).map(move |index| if index == 0 { name.to_owned() } else { format!("{name}.{index}") })
 }
 
 fn one<'a>(name: &str, cookies: &'a RequestCookies) -> Option<&'a [u8]> {

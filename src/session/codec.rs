@@ -94,10 +94,7 @@ impl SessionCodec {
             return Err(CodecError::TooLarge { bytes: text.len() });
         }
         let frame = self.compress(&text)?;
-        let envelope = to_wiped_bytes(&Envelope {
-            unpacked: text.len(),
-            frame: &frame,
-        })?;
+        let envelope = to_wiped_bytes(&Envelope { unpacked: text.len(), frame: &frame })?;
         let mut body = Zeroizing::new(Vec::with_capacity(1 + envelope.len() + tail.len()));
         body.push(FORMAT);
         body.extend_from_slice(&envelope);
@@ -125,27 +122,18 @@ impl SessionCodec {
     fn compress(&self, text: &[u8]) -> Result<Zeroizing<Vec<u8>>, CodecError> {
         let mut compressor =
             Compressor::with_prepared_dictionary(&self.compression).map_err(|_| CodecError::Compression)?;
-        compressor
-            .compress(text)
-            .map(Zeroizing::new)
-            .map_err(|_| CodecError::Compression)
+        compressor.compress(text).map(Zeroizing::new).map_err(|_| CodecError::Compression)
     }
 
     fn decompress(&self, envelope: &Envelope<'_>) -> Result<Zeroizing<Vec<u8>>, CodecError> {
         if envelope.unpacked > MAX_UNPACKED {
-            return Err(CodecError::TooLarge {
-                bytes: envelope.unpacked,
-            });
+            return Err(CodecError::TooLarge { bytes: envelope.unpacked });
         }
         let mut text = Zeroizing::new(vec![0; envelope.unpacked]);
         let mut decompressor =
             Decompressor::with_prepared_dictionary(&self.decompression).map_err(|_| CodecError::Malformed)?;
         let read = decompressor.decompress_to_buffer(envelope.frame, text.as_mut_slice());
-        if read.is_ok_and(|read| read == envelope.unpacked) {
-            Ok(text)
-        } else {
-            Err(CodecError::Malformed)
-        }
+        if read.is_ok_and(|read| read == envelope.unpacked) { Ok(text) } else { Err(CodecError::Malformed) }
     }
 }
 

@@ -14,10 +14,8 @@ use crate::domain::{AdapterSessionId, Lifetimes, SecretBytes, SecretString, Sess
 pub(super) const NOW: Timestamp = Timestamp::from_secs(1_763_786_600);
 
 /// How long sessions of the suite live.
-pub(super) const LIFETIMES: Lifetimes = Lifetimes {
-    idle: Duration::from_secs(30 * 60),
-    max: Duration::from_secs(10 * 60 * 60),
-};
+pub(super) const LIFETIMES: Lifetimes =
+    Lifetimes { idle: Duration::from_secs(30 * 60), max: Duration::from_secs(10 * 60 * 60) };
 
 /// The configuration of the suite, with the keys of these bytes.
 pub(super) fn config(keys: &[u8]) -> Config {
@@ -28,26 +26,18 @@ pub(super) fn config(keys: &[u8]) -> Config {
         same_site: SameSite::Lax,
         keys: keys.iter().map(|byte| SecretBytes::new(vec![*byte; 32])).collect(),
     };
-    Config {
-        lifetimes: LIFETIMES,
-        cookie,
-    }
+    Config { lifetimes: LIFETIMES, cookie }
 }
 
 /// A session used at [`NOW`].
 pub(super) fn session() -> Session {
-    Session {
-        last_seen: NOW,
-        ..keycloak_session()
-    }
+    Session { last_seen: NOW, ..keycloak_session() }
 }
 
 /// A session that needs several cookies where it is kept in cookies.
 pub(super) fn large_session(groups: usize) -> Session {
     let mut session = session();
-    session.principal.groups = (0..groups)
-        .map(|_| keycloak_session().adapter_session_id.as_str().to_owned())
-        .collect();
+    session.principal.groups = (0..groups).map(|_| keycloak_session().adapter_session_id.as_str().to_owned()).collect();
     session
 }
 
@@ -60,10 +50,7 @@ impl Browser {
     pub(super) fn receive(&mut self, set: &SetCookies) {
         for value in set {
             let cookie = Cookie::parse(value.to_str().unwrap()).unwrap();
-            assert_eq!(
-                (cookie.secure(), cookie.path(), cookie.domain()),
-                (Some(true), Some("/"), None)
-            );
+            assert_eq!((cookie.secure(), cookie.path(), cookie.domain()), (Some(true), Some("/"), None));
             if cookie.max_age() == Some(cookie::time::Duration::ZERO) {
                 self.0.remove(cookie.name());
             } else {
@@ -75,12 +62,7 @@ impl Browser {
 
     /// The cookies of the next request.
     pub(super) fn cookies(&self) -> RequestCookies {
-        RequestCookies::from_fields([self
-            .0
-            .iter()
-            .map(|(n, v)| format!("{n}={v}"))
-            .collect::<Vec<_>>()
-            .join("; ")])
+        RequestCookies::from_fields([self.0.iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("; ")])
     }
 
     /// Names of what it holds.
@@ -139,13 +121,7 @@ async fn a_change_replaces_what_was(here: &impl SessionStore, there: &impl Sessi
 }
 
 async fn two_browsers_do_not_mix(store: &impl SessionStore) {
-    let (one, two) = (
-        session(),
-        Session {
-            adapter_session_id: AdapterSessionId::new("other"),
-            ..session()
-        },
-    );
+    let (one, two) = (session(), Session { adapter_session_id: AdapterSessionId::new("other"), ..session() });
     let (first, second) = (sign_in(store, &one).await, sign_in(store, &two).await);
     assert_eq!(found(store, &first, NOW).await, Some(one));
     assert_eq!(found(store, &second, NOW).await, Some(two));
@@ -153,18 +129,11 @@ async fn two_browsers_do_not_mix(store: &impl SessionStore) {
 
 async fn limits_end_a_session(store: &impl SessionStore) {
     let idle = session();
-    let old = Session {
-        last_seen: idle.opened_at.plus(LIFETIMES.max),
-        ..idle.clone()
-    };
+    let old = Session { last_seen: idle.opened_at.plus(LIFETIMES.max), ..idle.clone() };
     for session in [idle, old] {
         let browser = sign_in(store, &session).await;
         let end = session.ends_at(LIFETIMES);
-        assert!(
-            found(store, &browser, Timestamp::from_millis(end.as_millis() - 1))
-                .await
-                .is_some()
-        );
+        assert!(found(store, &browser, Timestamp::from_millis(end.as_millis() - 1)).await.is_some());
         assert!(found(store, &browser, end).await.is_none());
     }
 }
@@ -184,10 +153,7 @@ async fn a_closed_session_is_gone_from_the_browser(store: &impl SessionStore, re
         browser.receive(&store.close(Some(&session), &browser.cookies()).await.unwrap());
         assert!(browser.names().is_empty(), "{:?}", browser.names());
         assert_eq!(found(store, &copy, NOW).await.is_some(), recall == Recall::Keeps);
-        assert!(
-            store.close(None, &browser.cookies()).await.is_ok(),
-            "closing twice is no error"
-        );
+        assert!(store.close(None, &browser.cookies()).await.is_ok(), "closing twice is no error");
     }
 }
 
@@ -197,13 +163,7 @@ async fn damaged_cookies_are_absent(store: &impl SessionStore) {
         let value = &browser.0[name];
         let twice = RequestCookies::from_fields([format!("{name}={value}; {name}={value}")]);
         assert_eq!(store.find(&twice, NOW).await.unwrap(), None, "ambiguous");
-        for damaged in [
-            &value[1..],
-            &format!("{value}A"),
-            &format!("\"{value}\""),
-            &value.to_ascii_uppercase(),
-            "",
-        ] {
+        for damaged in [&value[1..], &format!("{value}A"), &format!("\"{value}\""), &value.to_ascii_uppercase(), ""] {
             let cookies = RequestCookies::from_fields([format!("{name}={damaged}")]);
             assert_eq!(store.find(&cookies, NOW).await.unwrap(), None);
         }

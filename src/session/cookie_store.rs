@@ -49,18 +49,15 @@ impl CookieStore {
         let text = chunks::join(name, cookies)?;
         let opened = self.sealer.open(name, &text, now)?;
         let session = self.codec.decode(opened.body());
-        let session = session
-            .inspect_err(|reason| tracing::debug!(%reason, "a genuine cookie holds no session"))
-            .ok()?;
+        let session =
+            session.inspect_err(|reason| tracing::debug!(%reason, "a genuine cookie holds no session")).ok()?;
         (session.status(now, self.lifetimes) != SessionStatus::Ended).then_some(session)
     }
 
     fn write(&self, session: &Session, previous: &RequestCookies) -> Result<SetCookies, StoreError> {
         let name = self.cookies.session_name();
         let body = self.codec.encode(session)?;
-        let sealed = self
-            .sealer
-            .seal(name, &body, session.ends_at(self.lifetimes), &*self.random)?;
+        let sealed = self.sealer.seal(name, &body, session.ends_at(self.lifetimes), &*self.random)?;
         let pieces = chunks::cut(name, &sealed)?;
         let mut set = SetCookies::default();
         for (name, value) in &pieces {

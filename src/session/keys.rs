@@ -75,10 +75,8 @@ impl KeyRing {
         if keys.is_empty() {
             return Err(KeyRingError::Empty);
         }
-        let keys: Vec<_> = (0..)
-            .zip(keys)
-            .map(|(position, key)| MasterKey::new(position, key))
-            .collect::<Result<_, _>>()?;
+        let keys: Vec<_> =
+            (0..).zip(keys).map(|(position, key)| MasterKey::new(position, key)).collect::<Result<_, _>>()?;
         refuse_duplicates(&keys)?;
         Ok(Self { keys })
     }
@@ -89,9 +87,7 @@ impl KeyRing {
     pub fn generate(random: &dyn Random) -> Self {
         let mut key = Zeroizing::new([0; MASTER_KEY_LEN]);
         random.fill(&mut *key);
-        Self {
-            keys: vec![MasterKey::of(key)],
-        }
+        Self { keys: vec![MasterKey::of(key)] }
     }
 
     /// One key for `purpose` from each master key, in the ring's order.
@@ -118,10 +114,7 @@ fn refuse_duplicates(keys: &[MasterKey]) -> Result<(), KeyRingError> {
 impl MasterKey {
     fn new(position: usize, key: &SecretBytes) -> Result<Self, KeyRingError> {
         let bytes = key.expose();
-        let wrong_length = |_| KeyRingError::Length {
-            position,
-            len: bytes.len(),
-        };
+        let wrong_length = |_| KeyRingError::Length { position, len: bytes.len() };
         <[u8; MASTER_KEY_LEN]>::try_from(bytes.as_slice())
             .map(|key| Self::of(Zeroizing::new(key)))
             .map_err(wrong_length)
@@ -148,10 +141,7 @@ impl PurposeKey {
     pub(super) fn for_message(&self, salt: &[u8; 16]) -> MessageKey {
         let mut okm = Zeroizing::new([0; 44]);
         derive(&*self.key, salt, b"doorward cookie message", &mut *okm);
-        let mut message = MessageKey {
-            key: Zeroizing::new([0; 32]),
-            nonce: [0; 12],
-        };
+        let mut message = MessageKey { key: Zeroizing::new([0; 32]), nonce: [0; 12] };
         message.key.copy_from_slice(&okm[..32]);
         message.nonce.copy_from_slice(&okm[32..]);
         message
@@ -166,10 +156,7 @@ impl hkdf::KeyType for Length {
     }
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "HKDF refuses only outputs over 8160 bytes; ours are 32 and 44"
-)]
+#[expect(clippy::expect_used, reason = "HKDF refuses only outputs over 8160 bytes; ours are 32 and 44")]
 fn derive(key: &[u8], salt: &[u8], info: &[u8], out: &mut [u8]) {
     let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(key);
     let info = [info];

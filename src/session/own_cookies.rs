@@ -69,11 +69,7 @@ impl OwnCookies {
         if config.same_site == SameSite::None && !config.secure {
             return Err(CookieConfigError::SameSiteNoneNeedsSecure);
         }
-        let prefix = if config.secure && config.path == "/" {
-            "__Host-"
-        } else {
-            ""
-        };
+        let prefix = if config.secure && config.path == "/" { "__Host-" } else { "" };
         Ok(Self {
             base: config.name.clone(),
             session: format!("{prefix}{}", config.name),
@@ -91,10 +87,7 @@ impl OwnCookies {
         if same_site == SameSite::None && !self.secure {
             return Err(CookieConfigError::SameSiteNoneNeedsSecure);
         }
-        Ok(Self {
-            same_site,
-            ..self.clone()
-        })
+        Ok(Self { same_site, ..self.clone() })
     }
 
     /// Name of the session cookie, prefix included; further chunks append `.1` and so on.

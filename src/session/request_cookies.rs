@@ -46,10 +46,7 @@ impl RequestCookies {
     /// The cookie of this exact name. Its value is as it came, quotes and all.
     #[must_use]
     pub fn find(&self, name: &str) -> Lookup<'_> {
-        let mut values = self
-            .pairs()
-            .filter(|(found, _)| *found == name.as_bytes())
-            .map(|(_, value)| value);
+        let mut values = self.pairs().filter(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value);
         match (values.next(), values.next()) {
             (None, _) => Lookup::Absent,
             (Some(value), None) => Lookup::One(value),
@@ -80,10 +77,7 @@ impl RequestCookies {
 
     /// What stands between semicolons, without blanks around it and without empty parts.
     fn parts(&self) -> impl Iterator<Item = &[u8]> {
-        self.header
-            .split(|byte| *byte == b';')
-            .map(<[u8]>::trim_ascii)
-            .filter(|part| !part.is_empty())
+        self.header.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|part| !part.is_empty())
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {

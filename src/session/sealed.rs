@@ -98,12 +98,7 @@ impl Sealer {
     pub fn new(keys: &KeyRing, purpose: Purpose, site: &str) -> Self {
         let mut keys = keys.for_purpose(purpose.label());
         let sealing = keys.remove(0);
-        Self {
-            purpose,
-            site: site.to_owned(),
-            sealing,
-            older: keys,
-        }
+        Self { purpose, site: site.to_owned(), sealing, older: keys }
     }
 
     /// Seals `body` until `expires_at` for the cookie `name`.
@@ -124,11 +119,7 @@ impl Sealer {
         buffer.extend_from_slice(&expires_at.as_millis().to_be_bytes());
         buffer.extend_from_slice(body);
         Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))
-            .encrypt_in_place(
-                &Nonce::from(nonce),
-                &self.associated_data(self.sealing.id, name),
-                &mut *buffer,
-            )
+            .encrypt_in_place(&Nonce::from(nonce), &self.associated_data(self.sealing.id, name), &mut *buffer)
             .map_err(|_| TooLargeToSeal)?;
         let message = [&[VERSION], &self.sealing.id.0[..], &salt, &buffer].concat();
         Ok(Sealed(URL_SAFE_NO_PAD.encode(message)))
@@ -152,10 +143,7 @@ impl Sealer {
         let header = message.first_chunk::<HEADER_LEN>().ok_or(Unsealable::NotCanonical)?;
         let (key, salt) = self.read_header(header)?;
         let mut plain = Zeroizing::new(message[HEADER_LEN..].to_vec());
-        let MessageKey {
-            key: message_key,
-            nonce,
-        } = key.for_message(&salt);
+        let MessageKey { key: message_key, nonce } = key.for_message(&salt);
         Aes256Gcm::new(&Key::<Aes256Gcm>::from(*message_key))
             .decrypt_in_place(&Nonce::from(nonce), &self.associated_data(key.id, name), &mut *plain)
             .map_err(|_| Unsealable::NotAuthentic)?;
@@ -176,13 +164,7 @@ impl Sealer {
 
     /// Every field is preceded by its length, so that no byte can move from one to the next.
     fn associated_data(&self, key: KeyId, name: &str) -> Vec<u8> {
-        let fields = [
-            &[VERSION][..],
-            &key.0,
-            self.purpose.label().as_bytes(),
-            self.site.as_bytes(),
-            name.as_bytes(),
-        ];
+        let fields = [&[VERSION][..], &key.0, self.purpose.label().as_bytes(), self.site.as_bytes(), name.as_bytes()];
         let mut data = Vec::with_capacity(fields.iter().map(|field| 8 + field.len()).sum());
         for field in fields {
             data.extend_from_slice(&(field.len() as u64).to_be_bytes());
@@ -226,10 +208,7 @@ impl Opened {
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealer")
-            .field("purpose", &self.purpose)
-            .field("site", &self.site)
-            .finish_non_exhaustive()
+        f.debug_struct("Sealer").field("purpose", &self.purpose).field("site", &self.site).finish_non_exhaustive()
     }
 }
 

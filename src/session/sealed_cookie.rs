@@ -19,10 +19,7 @@ impl<T: Serialize + DeserializeOwned> SealedCookie<T> {
     /// Cookies of `purpose` at `site`.
     #[must_use]
     pub fn new(keys: &KeyRing, purpose: Purpose, site: &str) -> Self {
-        Self {
-            sealer: Sealer::new(keys, purpose, site),
-            value: PhantomData,
-        }
+        Self { sealer: Sealer::new(keys, purpose, site), value: PhantomData }
     }
 
     /// Seals `value` for the cookie `name` until `expires_at`.
@@ -88,14 +85,9 @@ mod tests {
     #[test]
     fn a_value_of_another_form_is_absent() {
         let keys = KeyRing::generate(&SystemRandom);
-        let sealed = attempts::<(u8, u8)>(&keys)
-            .seal(&(1, 2), "a", END, &SystemRandom)
-            .unwrap();
+        let sealed = attempts::<(u8, u8)>(&keys).seal(&(1, 2), "a", END, &SystemRandom).unwrap();
         assert_eq!(attempts::<u8>(&keys).open("a", sealed.as_str().as_bytes(), NOW), None);
-        assert_eq!(
-            attempts::<[u8; 3]>(&keys).open("a", sealed.as_str().as_bytes(), NOW),
-            None
-        );
+        assert_eq!(attempts::<[u8; 3]>(&keys).open("a", sealed.as_str().as_bytes(), NOW), None);
     }
 
     /// The length tells the value's length and nothing of what it repeats.
@@ -103,11 +95,7 @@ mod tests {
     fn nothing_is_compressed() {
         let keys = KeyRing::generate(&SystemRandom);
         let len = |value: &str| {
-            attempts::<String>(&keys)
-                .seal(&value.to_owned(), "a", END, &SystemRandom)
-                .unwrap()
-                .as_str()
-                .len()
+            attempts::<String>(&keys).seal(&value.to_owned(), "a", END, &SystemRandom).unwrap().as_str().len()
         };
         assert_eq!(
             len(&"a".repeat(100)),

@@ -23,9 +23,7 @@ impl Place {
     /// A port that is free now.
     pub(crate) fn choose() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
-        Self {
-            port: listener.local_addr().expect("a bound socket has an address").port(),
-        }
+        Self { port: listener.local_addr().expect("a bound socket has an address").port() }
     }
 
     /// The origin that users see.
@@ -55,11 +53,7 @@ impl Adapter {
         let mut process = Process::start(&mut command, STOP_SECONDS, log).expect("the adapter's binary starts");
         let listening = process.wait_for(START, |printed| printed.lines().find_map(public_address));
         listening.unwrap_or_else(|reason| panic!("the adapter does not listen: {reason}"));
-        Self {
-            place,
-            _process: process,
-            _folder: folder,
-        }
+        Self { place, _process: process, _folder: folder }
     }
 
     /// An address on the public listener.
@@ -87,11 +81,7 @@ fn configuration(place: Place, keycloak: &Value, sidecar: &Value) -> Value {
 /// the fields stand.
 fn public_address(line: &str) -> Option<String> {
     let line: Value = serde_json::from_str(line).ok()?;
-    let fields = if line["fields"].is_object() {
-        &line["fields"]
-    } else {
-        &line
-    };
+    let fields = if line["fields"].is_object() { &line["fields"] } else { &line };
     let found = fields["message"] == "listening" && fields["listener"] == "public";
     fields["address"].as_str().filter(|_| found).map(str::to_owned)
 }

@@ -28,11 +28,7 @@ impl Realm {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let name = format!("story-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let server = Keycloak::get().url().clone();
-        let realm = Self {
-            name,
-            server,
-            token: Mutex::default(),
-        };
+        let realm = Self { name, server, token: Mutex::default() };
         representation["realm"] = json!(realm.name);
         realm.call("POST", "/admin/realms", Some(&representation));
         realm
@@ -52,12 +48,7 @@ impl Realm {
     /// certificate. Returns the private key, PKCS#8 in base64.
     pub(crate) fn generate_client_key(&self, client_id: &str) -> String {
         let client = self.client(client_id);
-        text(
-            &self.post(
-                &format!("clients/{client}/certificates/jwt.credential/generate"),
-                &json!({}),
-            )["privateKey"],
-        )
+        text(&self.post(&format!("clients/{client}/certificates/jwt.credential/generate"), &json!({}))["privateKey"])
     }
 
     /// Adds a key pair that signs from now on, since nothing has a higher priority. `provider` is for example
@@ -91,9 +82,7 @@ impl Realm {
     /// How many sessions a client has.
     pub(crate) fn session_count(&self, client_id: &str) -> u64 {
         let client = self.client(client_id);
-        self.get(&format!("clients/{client}/session-count"))["count"]
-            .as_u64()
-            .expect("a count")
+        self.get(&format!("clients/{client}/session-count"))["count"].as_u64().expect("a count")
     }
 
     fn get(&self, path: &str) -> Value {
@@ -115,12 +104,7 @@ impl Realm {
             *self.token.lock().expect("no one panics holding it") = administrator_token(&self.server);
             answer = self.attempt(method, path, body);
         }
-        assert!(
-            (200..300).contains(&answer.status),
-            "{method} {path}: {} {}",
-            answer.status,
-            answer.text()
-        );
+        assert!((200..300).contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.text());
         serde_json::from_slice(&answer.body).unwrap_or(Value::Null)
     }
 
@@ -128,33 +112,22 @@ impl Realm {
         let token = self.token.lock().expect("no one panics holding it").clone();
         let url = self.server.join(path).expect("admin paths are well-formed");
         let request = Request::new(method, url).header("Authorization", format!("Bearer {token}"));
-        body.map_or(request.clone(), |body| request.json(body))
-            .send()
-            .expect("Keycloak answers")
+        body.map_or(request.clone(), |body| request.json(body)).send().expect("Keycloak answers")
     }
 }
 
 const KEY_PROVIDER: &str = "org.keycloak.keys.KeyProvider";
 
 fn administrator_token(server: &Url) -> String {
-    let url = server
-        .join("/realms/master/protocol/openid-connect/token")
-        .expect("a well-formed path");
+    let url = server.join("/realms/master/protocol/openid-connect/token").expect("a well-formed path");
     let (username, password) = ADMINISTRATOR;
-    let fields = [
-        ("grant_type", "password"),
-        ("client_id", "admin-cli"),
-        ("username", username),
-        ("password", password),
-    ];
+    let fields =
+        [("grant_type", "password"), ("client_id", "admin-cli"), ("username", username), ("password", password)];
     let answer = Request::new("POST", url).form(fields).send().expect("Keycloak answers");
     let answer: Value = serde_json::from_slice(&answer.body).expect("a token response");
     text(&answer["access_token"])
 }
 
 fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("expected a string, got {value}"))
-        .to_owned()
+    value.as_str().unwrap_or_else(|| panic!("expected a string, got {value}")).to_owned()
 }

@@ -35,10 +35,8 @@ fn serve(socket: &TcpStream) {
     let mut reader = BufReader::new(socket);
     while let Some(seen) = read(&mut reader) {
         let body = seen.to_string();
-        let head = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
         let broken = (&mut &*socket).write_all([head, body].concat().as_bytes()).is_err();
         if broken || seen["headers"]["connection"] == "close" {
             return;
@@ -54,11 +52,7 @@ fn read(reader: &mut impl BufRead) -> Option<Value> {
     let mut words = first.split_whitespace();
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
     let headers = read_headers(reader)?;
-    let length = headers
-        .get("content-length")
-        .and_then(Value::as_str)
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0);
+    let length = headers.get("content-length").and_then(Value::as_str).and_then(|text| text.parse().ok()).unwrap_or(0);
     reader.take(length).read_to_end(&mut Vec::new()).ok()?;
     Some(json!({ "method": method, "target": target, "headers": headers }))
 }

@@ -42,23 +42,11 @@ impl Browser {
 
     /// Sends a form of a page with some of its fields filled in, and follows redirects.
     pub(crate) fn submit(&mut self, page: &Page, form: &Form, filled: &[(&str, &str)]) -> Page {
-        let target = page
-            .url
-            .join(&form.action)
-            .expect("forms lead to well-formed addresses");
-        let kept = form
-            .fields
-            .iter()
-            .filter(|(name, _)| filled.iter().all(|(other, _)| name != other));
-        let fields = kept
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .chain(filled.iter().copied());
+        let target = page.url.join(&form.action).expect("forms lead to well-formed addresses");
+        let kept = form.fields.iter().filter(|(name, _)| filled.iter().all(|(other, _)| name != other));
+        let fields = kept.map(|(name, value)| (name.as_str(), value.as_str())).chain(filled.iter().copied());
         let origin = format!("{}://{}", page.url.scheme(), http::authority(&page.url));
-        let request = if form.post {
-            Request::new("POST", target).form(fields)
-        } else {
-            with_query(target, fields)
-        };
+        let request = if form.post { Request::new("POST", target).form(fields) } else { with_query(target, fields) };
         self.navigate(request.header("Origin", origin).header("Referer", page.url.as_str()))
     }
 
@@ -66,11 +54,7 @@ impl Browser {
     pub(crate) fn fetch(&mut self, url: impl AsRef<str>) -> Response {
         let url = Url::parse(url.as_ref()).expect("stories fetch well-formed addresses");
         let request = Request::new("GET", url).header("Accept", "application/json");
-        self.exchange(
-            request
-                .header("Sec-Fetch-Mode", "cors")
-                .header("Sec-Fetch-Dest", "empty"),
-        )
+        self.exchange(request.header("Sec-Fetch-Mode", "cors").header("Sec-Fetch-Dest", "empty"))
     }
 
     /// Forgets every cookie but those of one path.
@@ -85,10 +69,7 @@ impl Browser {
             trail.push(url.clone());
             assert!(trail.len() <= REDIRECTS, "a redirect loop: {trail:#?}");
             let response = self.exchange(as_navigation(request));
-            match response
-                .header("location")
-                .filter(|_| (300..400).contains(&response.status))
-            {
+            match response.header("location").filter(|_| (300..400).contains(&response.status)) {
                 // 307 and 308 would repeat the body; no one on our way sends them to a POST.
                 Some(location) => request = Request::new("GET", url.join(location).expect("a well-formed Location")),
                 None => return Page { url, response, trail },
@@ -98,23 +79,15 @@ impl Browser {
 
     fn exchange(&mut self, request: Request) -> Response {
         let cookies = self.cookies_for(&request.url);
-        let request = if cookies.is_empty() {
-            request
-        } else {
-            request.header("Cookie", cookies)
-        };
-        let response = request
-            .send()
-            .unwrap_or_else(|error| panic!("{} {}: {error}", request.method, request.url));
+        let request = if cookies.is_empty() { request } else { request.header("Cookie", cookies) };
+        let response = request.send().unwrap_or_else(|error| panic!("{} {}: {error}", request.method, request.url));
         response.cookies().for_each(|line| self.store(&request.url, line));
         response
     }
 
     fn cookies_for(&self, url: &Url) -> String {
         let sent = self.jar.iter().filter(|cookie| path_matches(url.path(), &cookie.path));
-        sent.map(|cookie| format!("{}={}", cookie.name, cookie.value))
-            .collect::<Vec<_>>()
-            .join("; ")
+        sent.map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect::<Vec<_>>().join("; ")
     }
 
     fn store(&mut self, url: &Url, line: &str) {
@@ -126,24 +99,14 @@ impl Browser {
             .map(|part| part.split_once('=').unwrap_or((part, "")))
             .map(|(n, v)| (n.to_ascii_lowercase(), v))
             .collect();
-        let attribute = |name: &str| {
-            attributes
-                .iter()
-                .find(|(known, _)| known == name)
-                .map(|(_, value)| *value)
-        };
-        let path = attribute("path")
-            .filter(|path| path.starts_with('/'))
-            .map_or_else(|| default_path(url), str::to_owned);
+        let attribute = |name: &str| attributes.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+        let path =
+            attribute("path").filter(|path| path.starts_with('/')).map_or_else(|| default_path(url), str::to_owned);
         let gone = attribute("max-age").is_some_and(|age| age.parse::<i64>().is_ok_and(|age| age <= 0))
             || attribute("expires").is_some_and(|date| date.contains("1970"));
         self.jar.retain(|cookie| cookie.name != name || cookie.path != path);
         if !gone {
-            self.jar.push(Cookie {
-                name: name.to_owned(),
-                value: value.to_owned(),
-                path,
-            });
+            self.jar.push(Cookie { name: name.to_owned(), value: value.to_owned(), path });
         }
     }
 }
@@ -156,9 +119,7 @@ impl Page {
     }
 
     pub(crate) fn find_form(&self, input: &str) -> Option<Form> {
-        html::forms(&self.response.text())
-            .into_iter()
-            .find(|form| form.fields.iter().any(|(name, _)| name == input))
+        html::forms(&self.response.text()).into_iter().find(|form| form.fields.iter().any(|(name, _)| name == input))
     }
 }
 
@@ -169,18 +130,14 @@ fn with_query<'a>(mut target: Url, fields: impl Iterator<Item = (&'a str, &'a st
 
 fn as_navigation(request: Request) -> Request {
     request
-        .header(
-            "Accept",
-            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-        )
+        .header("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
         .header("Sec-Fetch-Mode", "navigate")
         .header("Sec-Fetch-Dest", "document")
 }
 
 /// RFC 6265, section 5.1.4.
 fn path_matches(path: &str, cookie: &str) -> bool {
-    path.strip_prefix(cookie)
-        .is_some_and(|rest| rest.is_empty() || cookie.ends_with('/') || rest.starts_with('/'))
+    path.strip_prefix(cookie).is_some_and(|rest| rest.is_empty() || cookie.ends_with('/') || rest.starts_with('/'))
 }
 
 /// RFC 6265, section 5.1.4.

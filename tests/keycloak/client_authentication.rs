@@ -42,12 +42,7 @@ fn a_client_with_a_wrong_secret_signs_nobody_in() {
     let adapter = Adapter::start(place, &keycloak, &json!({}));
     let mut browser = Browser::default();
     let page = Person::Anna.open(&mut browser, &adapter.url("/"));
-    assert!(
-        page.response.status >= 400,
-        "{} at {:#?}",
-        page.response.status,
-        page.trail
-    );
+    assert!(page.response.status >= 400, "{} at {:#?}", page.response.status, page.trail);
     assert_eq!(browser.fetch(adapter.url("/")).status, 401);
 }
 
@@ -80,17 +75,10 @@ fn signs_in(place: Place, keycloak: &Value) {
 fn signs_in_with_key(place: Place, realm: &Realm, key: &str) {
     let folder = TempDir::new().expect("a temporary folder");
     let file = folder.path().join("client.pem");
-    let lines: Vec<String> = key
-        .as_bytes()
-        .chunks(64)
-        .map(|line| String::from_utf8_lossy(line).into_owned())
-        .collect();
+    let lines: Vec<String> = key.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
     let key = lines.join("\n");
-    fs::write(
-        &file,
-        format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n"),
-    )
-    .expect("a writable folder");
+    fs::write(&file, format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n"))
+        .expect("a writable folder");
     let mut keycloak = scene::keycloak_json(realm);
     keycloak["credentials"] = json!({ "jwt": { "client-keystore-file": file, "client-keystore-type": "PEM" } });
     signs_in(place, &keycloak);

@@ -22,11 +22,7 @@ fn the_browser_passes_keycloaks_login_form_and_comes_back_with_a_code() {
     assert!(code(&back).is_some(), "{:#?}", back.trail);
     assert_eq!(realm.session_count(scene::CLIENT), 1);
     let again = browser.open(authorization(&realm, &client));
-    assert!(
-        code(&again).is_some(),
-        "single sign-on needs no form: {:#?}",
-        again.trail
-    );
+    assert!(code(&again).is_some(), "single sign-on needs no form: {:#?}", again.trail);
 }
 
 #[test]
@@ -34,11 +30,7 @@ fn a_wrong_password_meets_the_form_again() {
     let (realm, client) = realm_for_an_application();
     let mut browser = Browser::default();
     let page = browser.open(authorization(&realm, &client));
-    let page = browser.submit(
-        &page,
-        &page.form("password"),
-        &[("username", "anna"), ("password", "guess")],
-    );
+    let page = browser.submit(&page, &page.form("password"), &[("username", "anna"), ("password", "guess")]);
     assert!(page.find_form("password").is_some());
     assert_eq!(realm.session_count(scene::CLIENT), 0);
 }
@@ -51,10 +43,7 @@ fn a_replaced_key_signs_and_the_old_one_is_gone() {
     realm.disable_older_keys("rsa-generated");
     let after = realm.active_key("RS256");
     let published = Browser::default().fetch(address(&realm, "certs")).text();
-    assert!(
-        published.contains(&after) && !published.contains(&before),
-        "{before} {after} {published}"
-    );
+    assert!(published.contains(&after) && !published.contains(&before), "{before} {after} {published}");
 }
 
 #[test]
@@ -95,7 +84,5 @@ fn address(realm: &Realm, endpoint: &str) -> Url {
 fn code(page: &Page) -> Option<String> {
     let target = seen(page)["target"].as_str()?.to_owned();
     let url = page.url.join(&target).ok()?;
-    url.query_pairs()
-        .find(|(name, _)| name == "code")
-        .map(|(_, value)| value.into_owned())
+    url.query_pairs().find(|(name, _)| name == "code").map(|(_, value)| value.into_owned())
 }

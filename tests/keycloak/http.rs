@@ -31,12 +31,7 @@ pub(crate) struct Response {
 
 impl Request {
     pub(crate) fn new(method: &'static str, url: Url) -> Self {
-        Self {
-            method,
-            url,
-            headers: Vec::new(),
-            body: Vec::new(),
-        }
+        Self { method, url, headers: Vec::new(), body: Vec::new() }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -46,9 +41,7 @@ impl Request {
 
     /// A form, encoded as browsers do.
     pub(crate) fn form<'a>(self, fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(fields)
-            .finish();
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.body("application/x-www-form-urlencoded", body.into_bytes())
     }
 
@@ -82,11 +75,7 @@ impl Request {
     fn bytes(&self) -> Vec<u8> {
         let query = self.url.query().map(|query| format!("?{query}")).unwrap_or_default();
         let (method, path, host, length) = (self.method, self.url.path(), authority(&self.url), self.body.len());
-        let fields: String = self
-            .headers
-            .iter()
-            .map(|(name, value)| [name, ": ", value, "\r\n"].concat())
-            .collect();
+        let fields: String = self.headers.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect();
         let head = format!("{method} {path}{query} HTTP/1.1\r\nHost: {host}\r\n{fields}");
         let head = format!("{head}Content-Length: {length}\r\nConnection: close\r\n\r\n");
         [head.as_bytes(), &self.body].concat()
@@ -96,18 +85,12 @@ impl Request {
 impl Response {
     /// The first header of that name.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Every `Set-Cookie`, in order.
     pub(crate) fn cookies(&self) -> impl Iterator<Item = &str> {
-        self.headers
-            .iter()
-            .filter(|(name, _)| name == "set-cookie")
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn text(&self) -> String {
@@ -120,11 +103,7 @@ impl Response {
         let mut lines = head.split("\r\n");
         let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
         let headers = lines.filter_map(|line| line.split_once(':')).map(field).collect();
-        let mut response = Self {
-            status,
-            headers,
-            body: answer[end + 4..].to_vec(),
-        };
+        let mut response = Self { status, headers, body: answer[end + 4..].to_vec() };
         if response.header("transfer-encoding") == Some("chunked") {
             response.body = unchunk(&response.body)?;
         }

@@ -28,12 +28,7 @@ fn an_identity_server_that_comes_late_is_found_without_a_restart() {
 
     let mut browser = Browser::default();
     let page = browser.open(adapter.url("/"));
-    assert!(
-        (500..600).contains(&page.response.status),
-        "{} at {:#?}",
-        page.response.status,
-        page.trail
-    );
+    assert!((500..600).contains(&page.response.status), "{} at {:#?}", page.response.status, page.trail);
 
     relay.open(Keycloak::get().url());
     let page = wait::within(RECOVERY, || {

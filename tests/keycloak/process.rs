@@ -31,9 +31,7 @@ impl Process {
 
     /// What it has printed so far.
     pub(crate) fn printed(&self) -> String {
-        fs::read(&self.log)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
+        fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
     /// Waits until `find` sees what it looks for in what was printed. Fails when the program ends before, or at the limit.

@@ -17,9 +17,7 @@ impl Relay {
     /// A free port on which nothing listens yet.
     pub(crate) fn closed() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
-        Self {
-            address: listener.local_addr().expect("a bound socket has an address"),
-        }
+        Self { address: listener.local_addr().expect("a bound socket has an address") }
     }
 
     pub(crate) fn url(&self) -> Url {

@@ -26,10 +26,7 @@ fn who_lacks_the_role_is_forbidden_and_stays_signed_in() {
     let page = Person::Bert.open(&mut browser, &adapter.url("/staff/rota"));
     assert_eq!(page.response.status, 403, "{:#?}", page.trail);
     assert_eq!(browser.open(adapter.url("/edit/page")).response.status, 403);
-    assert_eq!(
-        seen(&browser.open(adapter.url("/")))["headers"]["x-forwarded-preferred-username"],
-        "bert"
-    );
+    assert_eq!(seen(&browser.open(adapter.url("/")))["headers"]["x-forwarded-preferred-username"], "bert");
 }
 
 #[test]

@@ -36,11 +36,7 @@ impl Person {
     /// Fills in Keycloak's login form.
     pub(crate) fn sign_in(self, browser: &mut Browser, page: &Page) -> Page {
         let password = self.name().repeat(2);
-        browser.submit(
-            page,
-            &page.form("password"),
-            &[("username", self.name()), ("password", &password)],
-        )
+        browser.submit(page, &page.form("password"), &[("username", self.name()), ("password", &password)])
     }
 
     /// Opens an address, meets the login form, and signs in there.
@@ -52,11 +48,7 @@ impl Person {
 
 /// Signs out as the application's button does.
 pub(crate) fn sign_out(browser: &mut Browser, page: &Page) -> Page {
-    let form = Form {
-        action: "/oauth2/sign_out".into(),
-        post: true,
-        fields: Vec::new(),
-    };
+    let form = Form { action: "/oauth2/sign_out".into(), post: true, fields: Vec::new() };
     browser.submit(page, &form, &[])
 }
 
@@ -144,9 +136,7 @@ pub(crate) fn changed(change: impl FnOnce(&mut Value), sidecar: &Value) -> (Real
 
 /// What the application saw of the request that ended at this page. Panics, showing the page, when it saw none.
 pub(crate) fn seen(page: &Page) -> Value {
-    let answer = serde_json::from_slice(&page.response.body)
-        .ok()
-        .filter(|_| page.response.status == 200);
+    let answer = serde_json::from_slice(&page.response.body).ok().filter(|_| page.response.status == 200);
     answer.unwrap_or_else(|| {
         panic!(
             "the application did not answer: {} at {:#?}\n{}",
@@ -159,14 +149,8 @@ pub(crate) fn seen(page: &Page) -> Value {
 
 /// The header of the access token that the application was given, where `forward-access-token` is on.
 pub(crate) fn token_header(seen: &Value) -> Value {
-    let token = seen["headers"]["authorization"]
-        .as_str()
-        .and_then(|value| value.strip_prefix("Bearer "));
-    let header = token
-        .and_then(|token| token.split('.').next())
-        .expect("a bearer token reached the application");
-    let bytes = BASE64_URL_SAFE_NO_PAD
-        .decode(header)
-        .expect("a JOSE header is base64url");
+    let token = seen["headers"]["authorization"].as_str().and_then(|value| value.strip_prefix("Bearer "));
+    let header = token.and_then(|token| token.split('.').next()).expect("a bearer token reached the application");
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(header).expect("a JOSE header is base64url");
     serde_json::from_slice(&bytes).expect("a JOSE header is JSON")
 }

@@ -17,17 +17,8 @@ fn a_user_signs_in_and_the_application_is_told_who_it_is() {
     assert_eq!(headers["x-forwarded-preferred-username"], "anna");
     assert_eq!(headers["x-forwarded-email"], "anna@example.com");
     assert_eq!(headers["x-forwarded-groups"], "engineering");
-    assert!(
-        headers["x-forwarded-user"]
-            .as_str()
-            .is_some_and(|subject| subject.len() == 36),
-        "{headers}"
-    );
-    let roles: Vec<&str> = headers["x-forwarded-roles"]
-        .as_str()
-        .unwrap_or_default()
-        .split(',')
-        .collect();
+    assert!(headers["x-forwarded-user"].as_str().is_some_and(|subject| subject.len() == 36), "{headers}");
+    let roles: Vec<&str> = headers["x-forwarded-roles"].as_str().unwrap_or_default().split(',').collect();
     assert!(roles.contains(&"staff") && roles.contains(&"app:editor"), "{roles:?}");
 }
 
@@ -36,11 +27,7 @@ fn a_wrong_password_leaves_the_user_outside() {
     let (realm, adapter) = scene::usual(&json!({}));
     let mut browser = Browser::default();
     let page = browser.open(adapter.url("/"));
-    let page = browser.submit(
-        &page,
-        &page.form("password"),
-        &[("username", "anna"), ("password", "guess")],
-    );
+    let page = browser.submit(&page, &page.form("password"), &[("username", "anna"), ("password", "guess")]);
     assert!(page.find_form("password").is_some(), "Keycloak asks again");
     assert_eq!(browser.fetch(adapter.url("/")).status, 401);
     assert_eq!(realm.session_count(scene::CLIENT), 0);

@@ -16,20 +16,11 @@ fn after_sign_out_the_next_visit_asks_for_the_password() {
     assert_eq!(realm.session_count(scene::CLIENT), 1);
 
     let page = scene::sign_out(&mut browser, &page);
-    assert_eq!(
-        page.url.as_str(),
-        adapter.url("/oauth2/signed_out"),
-        "{:#?}",
-        page.trail
-    );
+    assert_eq!(page.url.as_str(), adapter.url("/oauth2/signed_out"), "{:#?}", page.trail);
     assert_eq!(realm.session_count(scene::CLIENT), 0);
 
     let page = browser.open(adapter.url("/"));
-    assert!(
-        page.find_form("password").is_some(),
-        "single sign-on still lives: {:#?}",
-        page.trail
-    );
+    assert!(page.find_form("password").is_some(), "single sign-on still lives: {:#?}", page.trail);
 }
 
 #[test]
@@ -40,9 +31,5 @@ fn without_sign_out_single_sign_on_lets_a_second_application_in() {
     browser.forget_all_but(&format!("/realms/{}/", realm.name()));
     let page = browser.open(adapter.url("/"));
     assert_eq!(seen(&page)["headers"]["x-forwarded-preferred-username"], "anna");
-    assert!(
-        page.trail.len() > 1,
-        "the adapter's cookie was forgotten: {:#?}",
-        page.trail
-    );
+    assert!(page.trail.len() > 1, "the adapter's cookie was forgotten: {:#?}", page.trail);
 }

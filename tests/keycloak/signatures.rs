@@ -44,10 +44,7 @@ fn keys_replaced_between_two_logins_are_learnt_without_a_restart() {
 }
 
 fn signs_with(algorithm: &str) {
-    let (realm, adapter) = scene::changed(
-        |realm| realm["defaultSignatureAlgorithm"] = json!(algorithm),
-        &forwarding(),
-    );
+    let (realm, adapter) = scene::changed(|realm| realm["defaultSignatureAlgorithm"] = json!(algorithm), &forwarding());
     if algorithm == "EdDSA" {
         // Keycloak makes keys of every other kind by itself when they are needed first.
         realm.add_key("eddsa-generated", json!({ "eddsaEllipticCurveKey": ["Ed25519"] }));

@@ -36,25 +36,13 @@ fn each_fault_of_a_file_is_one_line_and_the_lines_are_ordered_by_path() {
 
 #[test]
 fn an_unknown_key_is_refused_with_the_nearest_known_name_of_its_level() {
-    assert_refused(
-        &file(json!({"authServerUrl": "x"}), json!({})),
-        "authServerUrl",
-        "`auth-server-url`",
-    );
-    assert_refused(
-        &file(json!({}), json!({"public_url": "x"})),
-        "sidecar.public_url",
-        "`public-url`",
-    );
+    assert_refused(&file(json!({"authServerUrl": "x"}), json!({})), "authServerUrl", "`auth-server-url`");
+    assert_refused(&file(json!({}), json!({"public_url": "x"})), "sidecar.public_url", "`public-url`");
     let cookie = json!({"cookie": {"samesite": "lax"}});
     assert_refused(&file(json!({}), cookie), "sidecar.cookie.samesite", "`same-site`");
     let rules = json!({"rules": [{"path": "/a", "rolls": ["x"]}]});
     assert_refused(&file(json!({}), rules), "sidecar.rules[0].rolls", "`roles`");
-    assert_refused(
-        &file(json!({"x.y z": 1}), json!({})),
-        "[\"x.y z\"]",
-        "is not a known key",
-    );
+    assert_refused(&file(json!({"x.y z": 1}), json!({})), "[\"x.y z\"]", "is not a known key");
 }
 
 #[test]
@@ -71,11 +59,7 @@ fn what_is_no_json_is_one_fault_with_its_line() {
     assert_eq!(faults.as_slice().len(), 1);
     assert!(faults.to_string().contains("line 3 column 3"), "{faults}");
     for text in ["", "{} {}", "{\"a\": 1e999}"] {
-        assert_eq!(
-            Config::from_json(text, &env(&[])).unwrap_err().as_slice().len(),
-            1,
-            "{text}"
-        );
+        assert_eq!(Config::from_json(text, &env(&[])).unwrap_err().as_slice().len(), 1, "{text}");
     }
     assert!(Config::from_json("[]", &env(&[])).is_err());
 }
@@ -91,15 +75,7 @@ fn a_file_that_is_not_there_is_one_fault_that_names_it() {
 
 #[test]
 fn planned_keys_are_refused_as_not_supported_yet() {
-    for key in [
-        "tls",
-        "store",
-        "peers",
-        "persist",
-        "outage-proof",
-        "when-unprovable",
-        "app-session-cookies",
-    ] {
+    for key in ["tls", "store", "peers", "persist", "outage-proof", "when-unprovable", "app-session-cookies"] {
         let path = format!("sidecar.{key}");
         assert_refused(&file(json!({}), json!({ key: {} })), &path, "not supported yet");
     }
@@ -109,18 +85,8 @@ fn planned_keys_are_refused_as_not_supported_yet() {
 
 #[test]
 fn null_is_the_same_as_absent() {
-    assert!(
-        read(&file(
-            json!({"truststore": null}),
-            json!({"listen": null, "rules": null})
-        ))
-        .is_ok()
-    );
-    assert_refused(
-        &file(json!({}), json!({"upstream": null})),
-        "sidecar.upstream",
-        "is required",
-    );
+    assert!(read(&file(json!({"truststore": null}), json!({"listen": null, "rules": null}))).is_ok());
+    assert_refused(&file(json!({}), json!({"upstream": null})), "sidecar.upstream", "is required");
     let rules = json!({"rules": [null]});
     assert_refused(&file(json!({}), rules), "sidecar.rules[0]", "is required");
 }

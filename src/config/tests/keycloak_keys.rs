@@ -77,10 +77,7 @@ fn each_key_does_what_the_table_says() {
             Effect::Works => drop(accepted(&tree)),
             Effect::Ignored(_) => {
                 let warnings = accepted(&tree).warnings;
-                assert!(
-                    warnings.iter().any(|line| line.starts_with(name)),
-                    "{name}: {warnings:?}"
-                );
+                assert!(warnings.iter().any(|line| line.starts_with(name)), "{name}: {warnings:?}");
             }
             Effect::Refused(_) | Effect::RefusedAlways(_) => assert_refused(&tree, name, "not supported"),
         }
@@ -138,23 +135,12 @@ fn a_plain_provider_keeps_its_issuer_byte_for_byte() {
 fn both_forms_of_provider_together_are_refused_naming_both() {
     let tree = file(json!({"provider-url": "https://id.example.com"}), json!({}));
     assert_refused(&tree, "provider-url", "`auth-server-url`");
-    assert_refused(
-        &file(json!({"client-id": "x"}), json!({})),
-        "client-id",
-        "`auth-server-url`",
-    );
+    assert_refused(&file(json!({"client-id": "x"}), json!({})), "client-id", "`auth-server-url`");
 }
 
 #[test]
 fn addresses_of_the_provider_are_whole_and_without_secrets() {
-    let wrong = [
-        "/auth",
-        "sso",
-        "ftp://sso",
-        "https://u:p@sso",
-        "https://sso?x",
-        "https://sso#x",
-    ];
+    let wrong = ["/auth", "sso", "ftp://sso", "https://u:p@sso", "https://sso?x", "https://sso#x"];
     for url in wrong {
         assert_refused(&file(json!({"auth-server-url": url}), json!({})), "auth-server-url", "");
     }
@@ -169,11 +155,7 @@ fn names_of_the_documentation_are_taken_with_a_warning() {
     let sidecar = json!({"path-prefix": "/app/oauth2"});
     let config = accepted(&file(json!({"token-cookie-path": "/app"}), sidecar));
     assert_eq!(config.session.cookie.path, "/app");
-    assert!(
-        config.warnings[0].contains("adapter-state-cookie-path"),
-        "{:?}",
-        config.warnings
-    );
+    assert!(config.warnings[0].contains("adapter-state-cookie-path"), "{:?}", config.warnings);
 }
 
 #[test]
@@ -192,75 +174,39 @@ fn a_cookie_path_that_leaves_out_our_endpoints_is_refused() {
 }
 
 fn auth(credentials: &Value, provider: &Value) -> ClientAuth {
-    accepted(&file(
-        json!({"credentials": credentials}),
-        json!({"provider": provider}),
-    ))
-    .oidc
-    .client_auth
+    accepted(&file(json!({"credentials": credentials}), json!({"provider": provider}))).oidc.client_auth
 }
 
 #[test]
 fn credentials_are_chosen_as_keycloak_chooses_them() {
-    assert!(matches!(
-        auth(&json!({"secret": "s"}), &json!({})),
-        ClientAuth::SecretBasic(_)
-    ));
+    assert!(matches!(auth(&json!({"secret": "s"}), &json!({})), ClientAuth::SecretBasic(_)));
     let jwt = json!({"secret-jwt": {"secret": "s", "algorithm": "HS512"}});
-    assert!(matches!(
-        auth(&jwt, &json!({})),
-        ClientAuth::SecretJwt {
-            algorithm: Algorithm::Hs512,
-            ..
-        }
-    ));
+    assert!(matches!(auth(&jwt, &json!({})), ClientAuth::SecretJwt { algorithm: Algorithm::Hs512, .. }));
     let both = json!({"secret": "s", "secret-jwt": {"secret": "t"}});
     assert_refused(&file(json!({"credentials": both}), json!({})), "credentials", "several");
     let named = json!({"provider": "secret-jwt", "secret": "s", "secret-jwt": {"secret": "t"}});
-    let ClientAuth::SecretJwt { secret, .. } = auth(&named, &json!({})) else {
-        panic!("a signed secret")
-    };
+    let ClientAuth::SecretJwt { secret, .. } = auth(&named, &json!({})) else { panic!("a signed secret") };
     assert_eq!(secret.expose(), "t");
     let other = json!({"provider": "mine"});
-    assert_refused(
-        &file(json!({"credentials": other}), json!({})),
-        "credentials.provider",
-        "must be one of",
-    );
+    assert_refused(&file(json!({"credentials": other}), json!({})), "credentials.provider", "must be one of");
 }
 
 #[test]
 fn a_client_that_is_not_public_needs_something_to_prove_itself_with() {
-    assert_refused(
-        &file(json!({"credentials": {}}), json!({})),
-        "credentials",
-        "is required",
-    );
+    assert_refused(&file(json!({"credentials": {}}), json!({})), "credentials", "is required");
     let public = json!({"credentials": {}, "public-client": true});
-    assert!(matches!(
-        accepted(&file(public, json!({}))).oidc.client_auth,
-        ClientAuth::None
-    ));
+    assert!(matches!(accepted(&file(public, json!({}))).oidc.client_auth, ClientAuth::None));
     let both = json!({"public-client": "true"});
     assert!(accepted(&file(both, json!({}))).warnings[0].starts_with("public-client"));
-    let contrary = file(
-        json!({"public-client": true}),
-        json!({"provider": {"client-authentication": "post"}}),
-    );
+    let contrary = file(json!({"public-client": true}), json!({"provider": {"client-authentication": "post"}}));
     assert_refused(&contrary, "sidecar.provider.client-authentication", "must be `none`");
 }
 
 #[test]
 fn the_sidecar_chooses_how_the_secret_is_sent() {
-    assert!(matches!(
-        auth(&json!({}), &json!({"client-secret": "s"})),
-        ClientAuth::SecretBasic(_)
-    ));
+    assert!(matches!(auth(&json!({}), &json!({"client-secret": "s"})), ClientAuth::SecretBasic(_)));
     let post = json!({"client-authentication": "post"});
-    assert!(matches!(
-        auth(&json!({"secret": "s"}), &post),
-        ClientAuth::SecretPost(_)
-    ));
+    assert!(matches!(auth(&json!({"secret": "s"}), &post), ClientAuth::SecretPost(_)));
     let twice = file(json!({}), json!({"provider": {"client-secret": "t"}}));
     assert_refused(&twice, "sidecar.provider", "although `credentials` does too");
     let key = json!({"client-authentication": "private-key-jwt"});
@@ -275,18 +221,13 @@ fn a_signing_key_is_read_from_pem_and_other_stores_are_told_how_to_convert() {
     std::fs::write(&path, "-----BEGIN PRIVATE KEY-----\na2V5\n-----END PRIVATE KEY-----\n").unwrap();
     let keystore =
         |kind: &str| json!({"jwt": {"client-keystore-file": path, "client-keystore-type": kind, "token-timeout": 20}});
-    let ClientAuth::PrivateKeyJwt { key, lifetime, .. } = auth(&keystore("PEM"), &json!({})) else {
-        panic!("a key")
-    };
+    let ClientAuth::PrivateKeyJwt { key, lifetime, .. } = auth(&keystore("PEM"), &json!({})) else { panic!("a key") };
     assert_eq!((key.form, lifetime.as_secs()), (PrivateKeyForm::Pkcs8, 20));
     let tree = file(json!({"credentials": keystore("JKS")}), json!({}));
     assert_refused(&tree, "credentials.jwt.client-keystore-type", "keytool");
     let own = json!({"private-key-file": path, "key-id": "k1"});
     let tree = file(json!({"credentials": {}}), json!({"provider": own}));
-    assert!(matches!(
-        accepted(&tree).oidc.client_auth,
-        ClientAuth::PrivateKeyJwt { key_id: Some(_), .. }
-    ));
+    assert!(matches!(accepted(&tree).oidc.client_auth, ClientAuth::PrivateKeyJwt { key_id: Some(_), .. }));
 }
 
 #[test]
@@ -297,21 +238,13 @@ fn symmetric_algorithms_need_a_secret() {
     let public = file(json!({"credentials": {}, "public-client": true}), algorithms);
     assert_refused(&public, "sidecar.provider.algorithms[1]", "needs a client secret");
     let none = json!({"provider": {"algorithms": ["none"]}});
-    assert_refused(
-        &file(json!({}), none),
-        "sidecar.provider.algorithms[0]",
-        "must be one of",
-    );
+    assert_refused(&file(json!({}), none), "sidecar.provider.algorithms[0]", "must be one of");
     let default = accepted(&file(json!({}), json!({}))).oidc.algorithms;
     assert!(!default.is_empty() && !default.iter().any(|algorithm| algorithm.is_symmetric()));
 }
 
 #[test]
 fn the_session_store_is_not_supported_yet() {
-    assert_refused(
-        &file(json!({"token-store": "SESSION"}), json!({})),
-        "token-store",
-        "not supported yet",
-    );
+    assert_refused(&file(json!({"token-store": "SESSION"}), json!({})), "token-store", "not supported yet");
     assert_eq!(refused(&file(json!({"token-store": "x"}), json!({}))).len(), 1);
 }

@@ -26,10 +26,7 @@ fn the_smallest_file_has_safe_defaults() {
     assert_eq!(config.login.response_mode, ResponseMode::Query);
     assert_eq!(config.login.attempt_ttl, Duration::from_secs(900));
     let cookie = &config.session.cookie;
-    assert_eq!(
-        (cookie.name.as_str(), cookie.path.as_str()),
-        ("KEYCLOAK_ADAPTER_STATE", "/")
-    );
+    assert_eq!((cookie.name.as_str(), cookie.path.as_str()), ("KEYCLOAK_ADAPTER_STATE", "/"));
     assert!(cookie.secure && cookie.same_site == SameSite::Lax && cookie.keys.is_empty());
     assert_eq!(config.session.lifetimes.idle, Duration::from_secs(1800));
     assert_eq!(config.session.lifetimes.max, Duration::from_secs(36_000));
@@ -48,40 +45,19 @@ fn some_origin_must_be_fixed() {
     assert_refused(&tree, "sidecar.public-url", "allowed-hosts");
     let tree = sidecar(json!({"public-url": null, "allowed-hosts": []}));
     assert_refused(&tree, "sidecar.public-url", "allowed-hosts");
-    let config = accepted(&sidecar(
-        json!({"public-url": null, "allowed-hosts": ["A.example.com:8443"]}),
-    ));
+    let config = accepted(&sidecar(json!({"public-url": null, "allowed-hosts": ["A.example.com:8443"]})));
     assert_eq!(config.proxy.allowed_hosts, ["a.example.com:8443"]);
     assert!(!config.session.cookie.secure);
-    assert!(
-        config.warnings[0].starts_with("sidecar.cookie.secure"),
-        "{:?}",
-        config.warnings
-    );
-    for url in [
-        "https://a/b",
-        "https://a?x",
-        "https://u@a",
-        "ftp://a",
-        "a",
-        "https://a/#f",
-    ] {
+    assert!(config.warnings[0].starts_with("sidecar.cookie.secure"), "{:?}", config.warnings);
+    for url in ["https://a/b", "https://a?x", "https://u@a", "ftp://a", "a", "https://a/#f"] {
         assert_refused(&sidecar(json!({"public-url": url})), "sidecar.public-url", "must");
     }
 }
 
 #[test]
 fn cookies_are_secure_whenever_users_come_by_https() {
-    assert_refused(
-        &sidecar(json!({"cookie": {"secure": false}})),
-        "sidecar.cookie.secure",
-        "https",
-    );
-    assert_refused(
-        &sidecar(json!({"cookie": {"secure": "false"}})),
-        "sidecar.cookie.secure",
-        "https",
-    );
+    assert_refused(&sidecar(json!({"cookie": {"secure": false}})), "sidecar.cookie.secure", "https");
+    assert_refused(&sidecar(json!({"cookie": {"secure": "false"}})), "sidecar.cookie.secure", "https");
     let http = "http://localhost:8080";
     assert!(!accepted(&sidecar(json!({"public-url": http}))).session.cookie.secure);
     let none = json!({"public-url": http, "cookie": {"same-site": "none"}});
@@ -95,11 +71,7 @@ fn cookies_are_secure_whenever_users_come_by_https() {
 #[test]
 fn cookie_names_leave_the_prefix_to_us() {
     for name in ["__Host-a", "__secure-a", "a b", "a=b", "a;b", "ä"] {
-        assert_refused(
-            &sidecar(json!({"cookie": {"name": name}})),
-            "sidecar.cookie.name",
-            "must",
-        );
+        assert_refused(&sidecar(json!({"cookie": {"name": name}})), "sidecar.cookie.name", "must");
     }
 }
 
@@ -111,14 +83,8 @@ fn rules_are_read_in_their_order() {
     ]);
     let rules = accepted(&sidecar(json!({"rules": rules}))).proxy.rules;
     assert_eq!(rules[0].path, PathPattern::Below("/assets".to_owned()));
-    assert_eq!(
-        (rules[0].access, rules[0].methods.join(",")),
-        (Access::Public, "GET,HEAD".to_owned())
-    );
-    assert_eq!(
-        (rules[1].access, rules[1].roles.len(), rules[1].groups.len()),
-        (Access::Login, 2, 1)
-    );
+    assert_eq!((rules[0].access, rules[0].methods.join(",")), (Access::Public, "GET,HEAD".to_owned()));
+    assert_eq!((rules[1].access, rules[1].roles.len(), rules[1].groups.len()), (Access::Login, 2, 1));
 }
 
 #[test]
@@ -136,11 +102,7 @@ fn a_rule_that_could_mean_less_than_it_says_is_refused() {
         (json!({"roles": ["x"]}), "path"),
     ];
     for (rule, key) in cases {
-        assert_refused(
-            &sidecar(json!({"rules": [rule]})),
-            &format!("sidecar.rules[0].{key}"),
-            "",
-        );
+        assert_refused(&sidecar(json!({"rules": [rule]})), &format!("sidecar.rules[0].{key}"), "");
     }
 }
 
@@ -148,10 +110,7 @@ fn a_rule_that_could_mean_less_than_it_says_is_refused() {
 fn headers_change_drop_and_add() {
     let headers = json!({"x_forwarded_user": "preferred_username", "X-Forwarded-Groups": null, "X-Team": "team"});
     let headers = accepted(&sidecar(json!({"headers": headers}))).proxy.headers;
-    let told: Vec<_> = headers
-        .iter()
-        .map(|header| (header.name.as_str(), header.value.clone()))
-        .collect();
+    let told: Vec<_> = headers.iter().map(|header| (header.name.as_str(), header.value.clone())).collect();
     let expected = [
         ("x_forwarded_user", IdentityValue::Username),
         ("x-forwarded-preferred-username", IdentityValue::Username),
@@ -164,16 +123,8 @@ fn headers_change_drop_and_add() {
 
 #[test]
 fn headers_that_frame_or_steer_a_request_carry_no_claim() {
-    for name in [
-        "Host",
-        "content-length",
-        "Transfer_Encoding",
-        "Cookie",
-        "Authorization",
-        "Sec-Fetch-Site",
-        "a b",
-        "",
-    ] {
+    for name in ["Host", "content-length", "Transfer_Encoding", "Cookie", "Authorization", "Sec-Fetch-Site", "a b", ""]
+    {
         let faults = super::refused(&sidecar(json!({"headers": {name: "sub"}})));
         assert_eq!(faults.len(), 1, "{name}: {faults:?}");
     }
@@ -183,30 +134,12 @@ fn headers_that_frame_or_steer_a_request_carry_no_claim() {
 
 #[test]
 fn listeners_and_the_application_are_three_places() {
-    let unix = accepted(&sidecar(
-        json!({"listen": "unix:/run/d.sock", "upstream": "unix:/run/a.sock"}),
-    ));
+    let unix = accepted(&sidecar(json!({"listen": "unix:/run/d.sock", "upstream": "unix:/run/a.sock"})));
     assert_eq!(unix.proxy.upstream, Upstream::Unix("/run/a.sock".into()));
-    assert_refused(
-        &sidecar(json!({"listen": "127.0.0.1:9080"})),
-        "sidecar.admin.listen",
-        "public listener",
-    );
-    assert_refused(
-        &sidecar(json!({"upstream": "http://localhost:8080"})),
-        "sidecar.upstream",
-        "listener itself",
-    );
-    assert_refused(
-        &sidecar(json!({"upstream": "https://app"})),
-        "sidecar.upstream",
-        "not supported yet",
-    );
-    assert_refused(
-        &sidecar(json!({"listen": "localhost:80"})),
-        "sidecar.listen",
-        "IP address",
-    );
+    assert_refused(&sidecar(json!({"listen": "127.0.0.1:9080"})), "sidecar.admin.listen", "public listener");
+    assert_refused(&sidecar(json!({"upstream": "http://localhost:8080"})), "sidecar.upstream", "listener itself");
+    assert_refused(&sidecar(json!({"upstream": "https://app"})), "sidecar.upstream", "not supported yet");
+    assert_refused(&sidecar(json!({"listen": "localhost:80"})), "sidecar.listen", "IP address");
 }
 
 #[test]
@@ -216,10 +149,7 @@ fn zero_and_absurd_limits_are_refused() {
         (json!({"session": {"idle": "11h"}}), "sidecar.session.idle"),
         (json!({"attempt-ttl": "2h"}), "sidecar.attempt-ttl"),
         (json!({"limits": {"header-count": 97}}), "sidecar.limits.header-count"),
-        (
-            json!({"limits": {"connect-timeout": "0ms"}}),
-            "sidecar.limits.connect-timeout",
-        ),
+        (json!({"limits": {"connect-timeout": "0ms"}}), "sidecar.limits.connect-timeout"),
         (json!({"limits": {"body-bytes": 0}}), "sidecar.limits.body-bytes"),
         (json!({"provider": {"clock-skew": "1h"}}), "sidecar.provider.clock-skew"),
         (json!({"log": {"filter": "a=b=c"}}), "sidecar.log.filter"),

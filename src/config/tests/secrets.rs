@@ -15,11 +15,7 @@ fn places(tree: &Value) -> Vec<String> {
     };
     let children: Vec<(String, &Value)> = match tree {
         Value::Object(map) => map.iter().map(|(name, value)| (format!("/{name}"), value)).collect(),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, value)| (format!("/{index}"), value))
-            .collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(index, value)| (format!("/{index}"), value)).collect(),
         _ => Vec::new(),
     };
     let nested = children.into_iter().flat_map(|(prefix, value)| below(prefix, value));
@@ -68,10 +64,7 @@ fn a_secret_put_at_any_place_is_not_in_any_fault() {
 fn a_key_pasted_where_its_files_path_belongs_is_not_in_any_fault() {
     let keystore = json!({"jwt": {"client-keystore-file": MARK, "client-keystore-type": "PEM"}});
     let by_keystore = file(json!({"credentials": keystore}), json!({}));
-    let by_file = file(
-        json!({"credentials": {}}),
-        json!({"provider": {"private-key-file": MARK}}),
-    );
+    let by_file = file(json!({"credentials": {}}), json!({"provider": {"private-key-file": MARK}}));
     let by_mount = file(json!({"realm": "${file:/${env.MARK}}"}), json!({}));
     for tree in [by_keystore, by_file, by_mount] {
         let faults = Config::from_json(&tree.to_string(), &env(&[("MARK", MARK)])).unwrap_err();
@@ -82,14 +75,7 @@ fn a_key_pasted_where_its_files_path_belongs_is_not_in_any_fault() {
 
 #[test]
 fn a_secret_in_the_environment_is_not_in_any_fault() {
-    for name in [
-        "SIDECAR__COOKIE__KEYS",
-        "SIDECAR__LISTEN",
-        "CREDENTIALS",
-        "NOTHING",
-        "SIDECAR__A____B",
-        "SIDECAR__",
-    ] {
+    for name in ["SIDECAR__COOKIE__KEYS", "SIDECAR__LISTEN", "CREDENTIALS", "NOTHING", "SIDECAR__A____B", "SIDECAR__"] {
         let set = [(format!("DOORWARD__{name}"), MARK)];
         let set: Vec<_> = set.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         let tree = file(json!({}), json!({}));
@@ -101,10 +87,7 @@ fn a_secret_in_the_environment_is_not_in_any_fault() {
 #[test]
 fn a_configuration_prints_none_of_its_secrets() {
     let pem = "-----BEGIN PRIVATE KEY-----\naHVudGVyMg==\n-----END PRIVATE KEY-----";
-    let by_secret = file(
-        json!({"credentials": {"secret": MARK}}),
-        json!({"cookie": {"keys": [COOKIE_KEY]}}),
-    );
+    let by_secret = file(json!({"credentials": {"secret": MARK}}), json!({"cookie": {"keys": [COOKIE_KEY]}}));
     let by_key = file(json!({"credentials": {}}), json!({"provider": {"private-key": pem}}));
     for tree in [by_secret, by_key] {
         let config = read(&tree).unwrap_or_else(|faults| panic!("{faults}"));
@@ -125,16 +108,10 @@ fn a_secret_that_nothing_resolves_is_refused() {
 
 #[test]
 fn a_cookie_key_is_32_random_bytes_strictly_encoded() {
-    let good = [
-        COOKIE_KEY,
-        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
-        "-_-_Pvv_vz77_78--_-_Pvv_vz77_78--_-_Pvv_vz4",
-    ];
+    let good =
+        [COOKIE_KEY, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "-_-_Pvv_vz77_78--_-_Pvv_vz77_78--_-_Pvv_vz4"];
     for key in good {
-        assert!(
-            read(&file(json!({}), json!({"cookie": {"keys": [key]}}))).is_ok(),
-            "{key}"
-        );
+        assert!(read(&file(json!({}), json!({"cookie": {"keys": [key]}}))).is_ok(), "{key}");
     }
     let bad = [
         "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9",

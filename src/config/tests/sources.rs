@@ -29,10 +29,7 @@ fn the_environment_alone_can_fill_a_console_export() {
         ("DOORWARD__AUTH_SERVER_URL", "https://new.example.com"),
         ("DOORWARD__CREDENTIALS__SECRET", "S-e{c}r${e}t.with.Dots"),
         ("DOORWARD__SIDECAR__UPSTREAM", "http://app"),
-        (
-            "DOORWARD__SIDECAR__ALLOWED_HOSTS",
-            "[\"a.example.com\", \"b.example.com\"]",
-        ),
+        ("DOORWARD__SIDECAR__ALLOWED_HOSTS", "[\"a.example.com\", \"b.example.com\"]"),
         ("DOORWARD__SIDECAR__SESSION__IDLE", "5m"),
         ("DOORWARD_PORT", "tcp://10.0.0.1:80"),
         ("PATH", "/bin"),
@@ -40,9 +37,7 @@ fn the_environment_alone_can_fill_a_console_export() {
     let config = with_env(&export, &set).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(config.proxy.allowed_hosts, ["a.example.com", "b.example.com"]);
     assert_eq!(config.session.lifetimes.idle.as_secs(), 300);
-    let crate::oidc::ClientAuth::SecretBasic(secret) = config.oidc.client_auth else {
-        panic!("a secret")
-    };
+    let crate::oidc::ClientAuth::SecretBasic(secret) = config.oidc.client_auth else { panic!("a secret") };
     assert_eq!(secret.expose(), "S-e{c}r${e}t.with.Dots");
 }
 
@@ -50,32 +45,12 @@ fn the_environment_alone_can_fill_a_console_export() {
 fn a_variable_for_an_unknown_key_is_refused_like_the_key() {
     let tree = file(json!({}), json!({}));
     let faults = with_env(&tree, &[("DOORWARD__SIDECAR__LISTENN", "x")]).unwrap_err();
-    assert_eq!(
-        faults.to_string(),
-        "sidecar.listenn: is not a known key; did you mean `listen`?"
-    );
-    for name in [
-        "DOORWARD__sidecar__LISTEN",
-        "DOORWARD__SIDECAR__RULES[99999999999]__PATH",
-    ] {
-        assert!(
-            with_env(&tree, &[(name, "x")])
-                .unwrap_err()
-                .to_string()
-                .contains("A to Z"),
-            "{name}"
-        );
+    assert_eq!(faults.to_string(), "sidecar.listenn: is not a known key; did you mean `listen`?");
+    for name in ["DOORWARD__sidecar__LISTEN", "DOORWARD__SIDECAR__RULES[99999999999]__PATH"] {
+        assert!(with_env(&tree, &[(name, "x")]).unwrap_err().to_string().contains("A to Z"), "{name}");
     }
-    let clash = [
-        ("DOORWARD__SIDECAR__LOG", "{}"),
-        ("DOORWARD__SIDECAR__LOG__FILTER", "info"),
-    ];
-    assert!(
-        with_env(&tree, &clash)
-            .unwrap_err()
-            .to_string()
-            .contains("set the same key")
-    );
+    let clash = [("DOORWARD__SIDECAR__LOG", "{}"), ("DOORWARD__SIDECAR__LOG__FILTER", "info")];
+    assert!(with_env(&tree, &clash).unwrap_err().to_string().contains("set the same key"));
 }
 
 #[test]
@@ -83,18 +58,13 @@ fn the_case_of_the_files_own_keys_is_kept() {
     let tree = file(json!({}), json!({"provider": {"params": {"kcIdpHint": "x"}}}));
     let set = [("DOORWARD__SIDECAR__PROVIDER__USERINFO", "false")];
     let config = with_env(&tree, &set).unwrap();
-    assert_eq!(
-        config.oidc.authorization_params,
-        [("kcIdpHint".to_owned(), "x".to_owned())]
-    );
+    assert_eq!(config.oidc.authorization_params, [("kcIdpHint".to_owned(), "x".to_owned())]);
     assert!(!config.oidc.userinfo);
 }
 
 fn realm(text: &str, variables: &[(&str, &str)]) -> (String, Vec<String>) {
     let config = with_env(&file(json!({"realm": text}), json!({})), variables).unwrap_or_else(|f| panic!("{f}"));
-    let crate::oidc::ProviderId::Keycloak { realm, .. } = config.oidc.provider else {
-        panic!("a realm")
-    };
+    let crate::oidc::ProviderId::Keycloak { realm, .. } = config.oidc.provider else { panic!("a realm") };
     (realm, config.warnings)
 }
 
@@ -127,10 +97,7 @@ fn what_nothing_resolves_is_left_as_written_with_a_warning() {
     assert!(warnings[0].starts_with("realm: the variable `NO`"), "{warnings:?}");
     let (text, warnings) = realm("${user.home:x}", &[]);
     assert_eq!(text, "x");
-    assert!(
-        warnings[0].starts_with("realm: holds a `${…}` that names a JVM"),
-        "{warnings:?}"
-    );
+    assert!(warnings[0].starts_with("realm: holds a `${…}` that names a JVM"), "{warnings:?}");
     let (text, _) = realm("${open", &[]);
     assert_eq!(text, "${open");
 }
@@ -151,10 +118,7 @@ fn a_mounted_file_is_read_without_its_last_newline() {
 fn a_mounted_file_that_is_missing_is_a_fault_naming_key_and_file() {
     let tree = file(json!({"credentials": {"secret": "${file:/nowhere/secret}"}}), json!({}));
     let faults = read(&tree).unwrap_err().to_string();
-    assert!(
-        faults.contains("credentials.secret: the file `/nowhere/secret` cannot be read"),
-        "{faults}"
-    );
+    assert!(faults.contains("credentials.secret: the file `/nowhere/secret` cannot be read"), "{faults}");
 }
 
 #[test]

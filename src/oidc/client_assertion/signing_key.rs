@@ -81,9 +81,9 @@ impl SigningKey {
     pub(super) fn private(key: &PrivateKey) -> Result<Self, KeyError> {
         let der = key.der.expose().as_slice();
         match key.form {
-            PrivateKeyForm::Pkcs1 => RsaKeyPair::from_der(der)
-                .map(|pair| Self::Rsa(Box::new(pair)))
-                .map_err(|why| rejected("RSA", why)),
+            PrivateKeyForm::Pkcs1 => {
+                RsaKeyPair::from_der(der).map(|pair| Self::Rsa(Box::new(pair))).map_err(|why| rejected("RSA", why))
+            }
             PrivateKeyForm::Pkcs8 => Self::pkcs8(der),
         }
     }
@@ -97,13 +97,7 @@ impl SigningKey {
             .or_else(|| of_kind("P-256", p256(), Self::P256))
             .or_else(|| of_kind("P-384", p384(), Self::P384))
             // "Maybe unchecked": OpenSSL writes Ed25519 keys without their public half.
-            .or_else(|| {
-                of_kind(
-                    "Ed25519",
-                    Ed25519KeyPair::from_pkcs8_maybe_unchecked(der),
-                    Self::Ed25519,
-                )
-            })
+            .or_else(|| of_kind("Ed25519", Ed25519KeyPair::from_pkcs8_maybe_unchecked(der), Self::Ed25519))
             .unwrap_or(Err(KeyError::UnknownKind))
     }
 
@@ -129,8 +123,7 @@ impl SigningKey {
             }
             Self::Rsa(pair) => {
                 let mut signature = vec![0; pair.public().modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                    .map_err(|_| SigningFailed)?;
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map_err(|_| SigningFailed)?;
                 Ok(signature)
             }
         }
@@ -164,10 +157,7 @@ fn of_kind<P>(
 }
 
 fn rejected(kind: &'static str, why: KeyRejected) -> KeyError {
-    KeyError::Rejected {
-        kind,
-        reason: why.to_string(),
-    }
+    KeyError::Rejected { kind, reason: why.to_string() }
 }
 
 /// `SubjectPublicKeyInfo` (RFC 5280, section 4.1) in DER: the algorithm, then the key as a bit string without unused bits.
@@ -179,11 +169,7 @@ fn public_key_info(algorithm: &[u8], key: &[u8]) -> Vec<u8> {
 /// One DER element: tag, length, content (X.690, section 8.1.3).
 fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
-    let significant = length
-        .iter()
-        .skip_while(|byte| **byte == 0)
-        .copied()
-        .collect::<Vec<_>>();
+    let significant = length.iter().skip_while(|byte| **byte == 0).copied().collect::<Vec<_>>();
     let mut encoded = vec![tag];
     match significant.as_slice() {
         [] => encoded.push(0),

@@ -8,10 +8,7 @@ use crate::{
 
 fn private(der: Vec<u8>, form: PrivateKeyForm) -> ClientAuth {
     ClientAuth::PrivateKeyJwt {
-        key: PrivateKey {
-            der: SecretBytes::new(der),
-            form,
-        },
+        key: PrivateKey { der: SecretBytes::new(der), form },
         key_id: None,
         lifetime: Duration::from_secs(60),
     }
@@ -22,18 +19,13 @@ fn pkcs8(pem: &str) -> ClientAuth {
 }
 
 fn shared(secret: &str, algorithm: Algorithm) -> ClientAuth {
-    ClientAuth::SecretJwt {
-        secret: SecretString::new(secret),
-        algorithm,
-    }
+    ClientAuth::SecretJwt { secret: SecretString::new(secret), algorithm }
 }
 
 fn sign(auth: &ClientAuth) -> String {
     let signer = AssertionSigner::new(auth).unwrap().unwrap();
     let now = Timestamp::from_millis(1_760_000_000_999);
-    let token = signer
-        .sign("https://idp.example", &ClientId::new("app"), now, "one")
-        .unwrap();
+    let token = signer.sign("https://idp.example", &ClientId::new("app"), now, "one").unwrap();
     token.expose().clone()
 }
 
@@ -45,26 +37,10 @@ fn refusal(auth: &ClientAuth) -> KeyError {
 #[test]
 fn a_private_key_is_named_by_the_hash_of_its_public_key() {
     for (auth, algorithm, key_id) in [
-        (
-            pkcs8(keys::RSA),
-            Algorithm::Rs256,
-            "8PESiBTwQV0Jz6pHjQGYXa8hZ6JX29Ja1OQyEJh01KU",
-        ),
-        (
-            pkcs8(keys::P256),
-            Algorithm::Es256,
-            "HHxnDH6v12NJ1H_QRKLbg2fBX7rB4hfXlnE2tHv8U6Q",
-        ),
-        (
-            pkcs8(keys::P384),
-            Algorithm::Es384,
-            "z85HuzMPdlkB5a1KbaJqRzdpFfAZWC_vLbpxQf-x7Gw",
-        ),
-        (
-            pkcs8(keys::ED25519),
-            Algorithm::EdDsa,
-            "etqivb1j902IKQDrL8yRH6IUXbYfU-b9t9Y2z1VPkSc",
-        ),
+        (pkcs8(keys::RSA), Algorithm::Rs256, "8PESiBTwQV0Jz6pHjQGYXa8hZ6JX29Ja1OQyEJh01KU"),
+        (pkcs8(keys::P256), Algorithm::Es256, "HHxnDH6v12NJ1H_QRKLbg2fBX7rB4hfXlnE2tHv8U6Q"),
+        (pkcs8(keys::P384), Algorithm::Es384, "z85HuzMPdlkB5a1KbaJqRzdpFfAZWC_vLbpxQf-x7Gw"),
+        (pkcs8(keys::ED25519), Algorithm::EdDsa, "etqivb1j902IKQDrL8yRH6IUXbYfU-b9t9Y2z1VPkSc"),
     ] {
         let token = sign(&auth);
         let header = Jws::parse(&token).unwrap().header;
@@ -97,10 +73,7 @@ fn a_given_key_id_is_used() {
 fn signatures_verify_with_the_public_key() {
     for (auth, algorithm) in [
         (pkcs8(keys::RSA), Algorithm::Rs256),
-        (
-            private(keys::der(keys::RSA_PKCS1), PrivateKeyForm::Pkcs1),
-            Algorithm::Rs256,
-        ),
+        (private(keys::der(keys::RSA_PKCS1), PrivateKeyForm::Pkcs1), Algorithm::Rs256),
         (pkcs8(keys::P256), Algorithm::Es256),
         (pkcs8(keys::P384), Algorithm::Es384),
         (pkcs8(keys::ED25519), Algorithm::EdDsa),
@@ -119,10 +92,7 @@ fn a_shared_secret_signs_with_the_configured_hash_and_names_no_key() {
         let token = sign(&shared("client-secret", algorithm));
         let jws = Jws::parse(&token).unwrap();
         assert_eq!((jws.header.algorithm, jws.header.key_id), (algorithm, None));
-        assert_eq!(
-            jws.signature,
-            keys::TestKey::fitting(algorithm).sign(algorithm, jws.signing_input)
-        );
+        assert_eq!(jws.signature, keys::TestKey::fitting(algorithm).sign(algorithm, jws.signing_input));
         let claims = strict_json::object(&jws.payload).unwrap();
         assert_eq!(claims["exp"], json!(1_760_000_010));
     }
@@ -130,47 +100,28 @@ fn a_shared_secret_signs_with_the_configured_hash_and_names_no_key() {
 
 #[test]
 fn keys_that_cannot_sign_are_refused_with_the_reason() {
-    let rejected = |kind, reason: &str| KeyError::Rejected {
-        kind,
-        reason: reason.to_owned(),
-    };
+    let rejected = |kind, reason: &str| KeyError::Rejected { kind, reason: reason.to_owned() };
     let mut damaged = keys::der(keys::P256);
     damaged.truncate(damaged.len() - 1);
     assert_eq!(refusal(&pkcs8(keys::RSA_1024)), rejected("RSA", "TooSmall"));
     assert_eq!(refusal(&pkcs8(keys::P521)), KeyError::UnknownKind);
-    assert!(matches!(
-        refusal(&private(damaged, PrivateKeyForm::Pkcs8)),
-        KeyError::Rejected { .. }
-    ));
-    assert!(matches!(
-        refusal(&private(b"junk".to_vec(), PrivateKeyForm::Pkcs1)),
-        KeyError::Rejected { .. }
-    ));
+    assert!(matches!(refusal(&private(damaged, PrivateKeyForm::Pkcs8)), KeyError::Rejected { .. }));
+    assert!(matches!(refusal(&private(b"junk".to_vec(), PrivateKeyForm::Pkcs1)), KeyError::Rejected { .. }));
     assert_eq!(refusal(&shared("", Algorithm::Hs256)), KeyError::EmptySecret);
-    assert_eq!(
-        refusal(&shared("secret", Algorithm::Rs256)),
-        KeyError::NotSymmetric(Algorithm::Rs256)
-    );
+    assert_eq!(refusal(&shared("secret", Algorithm::Rs256)), KeyError::NotSymmetric(Algorithm::Rs256));
 }
 
 #[test]
 fn methods_without_assertions_have_no_signer() {
     let secret = SecretString::new("client-secret");
-    for auth in [
-        ClientAuth::None,
-        ClientAuth::SecretBasic(secret.clone()),
-        ClientAuth::SecretPost(secret),
-    ] {
+    for auth in [ClientAuth::None, ClientAuth::SecretBasic(secret.clone()), ClientAuth::SecretPost(secret)] {
         assert!(AssertionSigner::new(&auth).unwrap().is_none());
     }
 }
 
 #[test]
 fn a_signer_does_not_print_its_key() {
-    let printed = format!(
-        "{:?}",
-        AssertionSigner::new(&shared("client-secret", Algorithm::Hs256)).unwrap()
-    );
+    let printed = format!("{:?}", AssertionSigner::new(&shared("client-secret", Algorithm::Hs256)).unwrap());
     assert!(!printed.contains("client-secret"));
     let printed = format!("{:?}", AssertionSigner::new(&pkcs8(keys::ED25519)).unwrap());
     let seed = &keys::der(keys::ED25519)[16..];

@@ -99,11 +99,7 @@ fn a_key_verifies_for_its_own_algorithm_only() {
         let key = keys.candidates(algorithm, None).next().unwrap();
         let signed = pair.sign(algorithm, b"message");
         for asked in Algorithm::ALL {
-            assert_eq!(
-                key.verify(asked, b"message", &signed).is_ok(),
-                asked == algorithm,
-                "{asked}"
-            );
+            assert_eq!(key.verify(asked, b"message", &signed).is_ok(), asked == algorithm, "{asked}");
         }
         assert_eq!(key.verify(algorithm, b"massage", &signed), Err(BadSignature));
         assert_eq!(key.verify(algorithm, b"message", b""), Err(BadSignature));

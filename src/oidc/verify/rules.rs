@@ -153,14 +153,10 @@ pub(super) fn same_text(stated: &str, expected: &str, claim: &'static str) -> Re
 /// Refuses a token that says itself that it is no ID token: by the header's `typ` (RFC 9068; Back-Channel Logout 1.0), or by
 /// the claim `typ`, by which Keycloak tells its tokens apart.
 fn refuse_other_types(token: &Signed) -> Result<(), VerifyError> {
-    let by_header = ["at+jwt", "logout+jwt"]
-        .iter()
-        .any(|other| token.header.is_media_type(other));
+    let by_header = ["at+jwt", "logout+jwt"].iter().any(|other| token.header.is_media_type(other));
     let others = ["Bearer", "DPoP", "Refresh", "Offline", "Logout"];
-    let by_claim = token
-        .claims
-        .text("typ")?
-        .is_some_and(|typ| others.iter().any(|other| other.eq_ignore_ascii_case(typ)));
+    let by_claim =
+        token.claims.text("typ")?.is_some_and(|typ| others.iter().any(|other| other.eq_ignore_ascii_case(typ)));
     if by_header || by_claim {
         return Err(VerifyError::WrongType);
     }

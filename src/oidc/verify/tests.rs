@@ -47,11 +47,7 @@ fn verifier(algorithms: &[Algorithm], auth: &ClientAuth) -> Verifier {
         forwarded_params: BTreeSet::new(),
         jwks_cooldown: Duration::ZERO,
         jwks_ttl: Duration::ZERO,
-        http: http_client::Config {
-            connect_timeout: Duration::ZERO,
-            total_timeout: Duration::ZERO,
-            pool_size: 0,
-        },
+        http: http_client::Config { connect_timeout: Duration::ZERO, total_timeout: Duration::ZERO, pool_size: 0 },
     };
     Verifier::new(issuer, &config)
 }
@@ -93,10 +89,7 @@ impl Provider {
 }
 
 fn login() -> IdTokenChecks<'static> {
-    IdTokenChecks {
-        nonce: Some("n-0S6"),
-        ..IdTokenChecks::default()
-    }
+    IdTokenChecks { nonce: Some("n-0S6"), ..IdTokenChecks::default() }
 }
 
 /// The claims of a good ID token.

@@ -31,9 +31,7 @@ fn opens(sealer: &Sealer, pairs: &[(String, String)]) -> bool {
 }
 
 fn text(len: usize) -> String {
-    (0..len)
-        .map(|at| char::from(b'a' + u8::try_from(at % 26).unwrap()))
-        .collect()
+    (0..len).map(|at| char::from(b'a' + u8::try_from(at % 26).unwrap())).collect()
 }
 
 proptest! {
@@ -56,19 +54,9 @@ proptest! {
 #[test]
 fn the_lengths_at_every_boundary_round_trip() {
     for chunks in 1..=MAX_CHUNKS {
-        for len in [
-            chunks * PIECE,
-            chunks * PIECE + 1,
-            chunks * PIECE - 1,
-            MAX_VALUE,
-            MAX_VALUE + 1,
-        ] {
+        for len in [chunks * PIECE, chunks * PIECE + 1, chunks * PIECE - 1, MAX_VALUE, MAX_VALUE + 1] {
             match cut_text(NAME, &text(len)) {
-                Ok(pairs) => assert_eq!(
-                    join(NAME, &request(&pairs)).unwrap().as_ref(),
-                    text(len).as_bytes(),
-                    "{len}"
-                ),
+                Ok(pairs) => assert_eq!(join(NAME, &request(&pairs)).unwrap().as_ref(), text(len).as_bytes(), "{len}"),
                 Err(fault) => assert_eq!((fault.bytes, chunks), (MAX_CHUNKS * PIECE + 1, MAX_CHUNKS)),
             }
         }
@@ -84,10 +72,7 @@ fn a_value_that_fits_is_one_cookie_of_the_plain_name() {
 #[test]
 fn a_value_beyond_eight_cookies_is_an_error_that_says_its_size() {
     let fault = cut_text(NAME, &text(40_000)).unwrap_err();
-    assert_eq!(
-        fault.to_string(),
-        "the session needs 40000 bytes of cookies, more than 8 cookies carry"
-    );
+    assert_eq!(fault.to_string(), "the session needs 40000 bytes of cookies, more than 8 cookies carry");
 }
 
 #[test]
@@ -121,10 +106,7 @@ fn a_trailing_empty_chunk_is_not_another_spelling() {
 #[test]
 fn a_value_that_fits_one_cookie_does_not_come_in_two() {
     let short = text(MAX_VALUE);
-    let pairs = [
-        (NAME.to_owned(), format!("2.{}", &short[..PIECE])),
-        (format!("{NAME}.1"), short[PIECE..].to_owned()),
-    ];
+    let pairs = [(NAME.to_owned(), format!("2.{}", &short[..PIECE])), (format!("{NAME}.1"), short[PIECE..].to_owned())];
     assert!(join(NAME, &request(&pairs)).is_none());
 }
 

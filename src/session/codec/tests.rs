@@ -98,14 +98,9 @@ fn a_keycloak_session_fits_into_one_cookie_of_two_kilobytes() {
     let lens = [&tokens.access, &tokens.id, tokens.refresh.as_ref().unwrap()].map(|token| token.expose().len());
     let sealer = Sealer::new(&KeyRing::generate(&SystemRandom), Purpose::Session, "site");
     let body = SessionCodec::new().encode(&session).unwrap();
-    let text = sealer
-        .seal(NAME, &body, Timestamp::from_secs(1_763_790_000), &SystemRandom)
-        .unwrap();
+    let text = sealer.seal(NAME, &body, Timestamp::from_secs(1_763_790_000), &SystemRandom).unwrap();
     let size = NAME.len() + 1 + text.as_str().len();
-    eprintln!(
-        "tokens of {lens:?} characters: body {} bytes, cookie {size} bytes with its name",
-        body.len()
-    );
+    eprintln!("tokens of {lens:?} characters: body {} bytes, cookie {size} bytes with its name", body.len());
     assert!(size <= 2048, "{size}");
 }
 
@@ -171,11 +166,7 @@ proptest! {
 
 fn bomb(inflated: usize, claimed: usize) -> Vec<u8> {
     let frame = zstd::bulk::compress(&vec![0; inflated], 3).unwrap();
-    let envelope = to_wiped_bytes(&Envelope {
-        unpacked: claimed,
-        frame: &frame,
-    })
-    .unwrap();
+    let envelope = to_wiped_bytes(&Envelope { unpacked: claimed, frame: &frame }).unwrap();
     [&[FORMAT][..], &envelope].concat()
 }
 
@@ -187,10 +178,7 @@ fn what_claims_or_would_yield_too_much_is_not_inflated() {
     assert_eq!(codec.decode(&honest), Err(CodecError::TooLarge { bytes: 64 << 20 }));
     assert_eq!(codec.decode(&bomb(64 << 20, 1000)), Err(CodecError::Malformed));
     assert_eq!(codec.decode(&bomb(100, 1000)), Err(CodecError::Malformed));
-    assert_eq!(
-        codec.decode(&bomb(0, usize::MAX)),
-        Err(CodecError::TooLarge { bytes: usize::MAX })
-    );
+    assert_eq!(codec.decode(&bomb(0, usize::MAX)), Err(CodecError::TooLarge { bytes: usize::MAX }));
 }
 
 #[test]
@@ -198,10 +186,7 @@ fn a_session_that_could_not_be_read_again_is_not_written() {
     let mut session = keycloak_session();
     session.principal.groups = vec!["g".repeat(MAX_UNPACKED)];
     let refused = SessionCodec::new().encode(&session).unwrap_err();
-    assert!(
-        matches!(refused, CodecError::TooLarge { bytes } if bytes > MAX_UNPACKED),
-        "{refused}"
-    );
+    assert!(matches!(refused, CodecError::TooLarge { bytes } if bytes > MAX_UNPACKED), "{refused}");
 }
 
 #[test]
@@ -220,8 +205,5 @@ fn another_format_and_anything_cut_or_appended_is_refused() {
 fn the_dictionary_of_this_format_never_changes() {
     let hash = digest::digest(&digest::SHA256, DICTIONARY);
     let hash = URL_SAFE_NO_PAD.encode(hash);
-    assert_eq!(
-        (FORMAT, hash.as_str()),
-        (1, "wb3QERy4fhFNtMukW2Nd_n2m25mXny6lKPMwHQ-2LgM")
-    );
+    assert_eq!((FORMAT, hash.as_str()), (1, "wb3QERy4fhFNtMukW2Nd_n2m25mXny6lKPMwHQ-2LgM"));
 }

@@ -108,12 +108,7 @@ mod tests {
 
     #[test]
     fn a_signature_goes_to_the_tail() {
-        let text = format!(
-            "{}.{}.{}",
-            URL_SAFE_NO_PAD.encode("{}"),
-            URL_SAFE_NO_PAD.encode("{\"a\":1}"),
-            "_-8A"
-        );
+        let text = format!("{}.{}.{}", URL_SAFE_NO_PAD.encode("{}"), URL_SAFE_NO_PAD.encode("{\"a\":1}"), "_-8A");
         assert_eq!(round_trip(&text), (text, 3));
     }
 

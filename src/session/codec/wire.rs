@@ -84,12 +84,7 @@ impl<'a> Parts<'a> {
     /// No less than what the tail will take.
     pub(super) fn tail_bound(&self) -> usize {
         let refresh = self.refresh.iter().flatten();
-        let parts = self
-            .access
-            .iter()
-            .chain(&self.id)
-            .chain(refresh)
-            .chain(&self.adapter_session_id);
+        let parts = self.access.iter().chain(&self.id).chain(refresh).chain(&self.adapter_session_id);
         let len = |part: &Part<'_>| if let Part::Bytes(bytes) = part { bytes.len() } else { 0 };
         parts.chain(&self.proved_by).map(len).sum()
     }
@@ -116,18 +111,9 @@ impl Wire<'_> {
         let at = |from_first: i64| Timestamp::from_millis(self.times.established_at.wrapping_add(from_first));
         let access = SecretString::new(unpack(&self.access, tail)?);
         let id = SecretString::new(unpack(&self.id, tail)?);
-        let refresh = self
-            .refresh
-            .map(|token| unpack(&token, tail))
-            .transpose()?
-            .map(SecretString::new);
+        let refresh = self.refresh.map(|token| unpack(&token, tail)).transpose()?.map(SecretString::new);
         let session = Session {
-            tokens: TokenSet {
-                access,
-                access_expires: self.times.access_expires.map(at),
-                refresh,
-                id,
-            },
+            tokens: TokenSet { access, access_expires: self.times.access_expires.map(at), refresh, id },
             issuer: Issuer::new(self.issuer),
             sid: self.sid.map(Sid::new),
             principal: self.principal.into_principal(),
@@ -139,11 +125,7 @@ impl Wire<'_> {
             opened_at: at(self.times.opened_at),
             last_seen: at(self.times.last_seen),
         };
-        if tail.is_empty() {
-            Ok(session)
-        } else {
-            Err(CodecError::Malformed)
-        }
+        if tail.is_empty() { Ok(session) } else { Err(CodecError::Malformed) }
     }
 }
 
@@ -155,11 +137,7 @@ impl<'a> WirePrincipal<'a> {
             email: principal.email.as_deref(),
             groups: borrowed(&principal.groups),
             roles: borrowed(&principal.roles),
-            claims: principal
-                .claims
-                .iter()
-                .map(|(name, values)| (name.as_str(), borrowed(values)))
-                .collect(),
+            claims: principal.claims.iter().map(|(name, values)| (name.as_str(), borrowed(values))).collect(),
         }
     }
 
@@ -170,11 +148,7 @@ impl<'a> WirePrincipal<'a> {
             email: self.email.map(str::to_owned),
             groups: owned(self.groups),
             roles: owned(self.roles),
-            claims: self
-                .claims
-                .into_iter()
-                .map(|(name, values)| (name.to_owned(), owned(values)))
-                .collect(),
+            claims: self.claims.into_iter().map(|(name, values)| (name.to_owned(), owned(values))).collect(),
         }
     }
 }

@@ -49,14 +49,8 @@ async fn a_session_of_another_site_is_absent() {
 #[tokio::test]
 async fn a_session_too_large_for_cookies_is_an_error_that_says_so() {
     for groups in [1_000, 10_000] {
-        let refused = store()
-            .save(&large_session(groups), &RequestCookies::default(), NOW)
-            .await
-            .unwrap_err();
-        assert!(
-            matches!(refused, StoreError::StateTooLarge(StateTooLarge { bytes: 40_000.. })),
-            "{refused}"
-        );
+        let refused = store().save(&large_session(groups), &RequestCookies::default(), NOW).await.unwrap_err();
+        assert!(matches!(refused, StoreError::StateTooLarge(StateTooLarge { bytes: 40_000.. })), "{refused}");
     }
 }
 
@@ -64,22 +58,11 @@ async fn a_session_too_large_for_cookies_is_an_error_that_says_so() {
 async fn a_limit_that_is_shortened_ends_sessions_that_were_sealed_before() {
     let browser = sign_in(&store(), &session()).await;
     let mut shorter = config(&[1]);
-    shorter.lifetimes = Lifetimes {
-        idle: Duration::from_secs(60),
-        ..LIFETIMES
-    };
+    shorter.lifetimes = Lifetimes { idle: Duration::from_secs(60), ..LIFETIMES };
     let ring = KeyRing::new(&shorter.cookie.keys).unwrap();
     let store = CookieStore::new(&shorter, &ring, "site", Arc::new(SystemRandom)).unwrap();
-    assert!(
-        found(&store, &browser, NOW.plus(Duration::from_secs(59)))
-            .await
-            .is_some()
-    );
-    assert!(
-        found(&store, &browser, NOW.plus(Duration::from_secs(60)))
-            .await
-            .is_none()
-    );
+    assert!(found(&store, &browser, NOW.plus(Duration::from_secs(59))).await.is_some());
+    assert!(found(&store, &browser, NOW.plus(Duration::from_secs(60))).await.is_none());
 }
 
 #[tokio::test]

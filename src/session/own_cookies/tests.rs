@@ -24,10 +24,7 @@ fn parsed(value: &HeaderValue) -> Cookie<'static> {
 fn the_session_cookie_is_bound_to_its_host() {
     let cookie = parsed(&own().set(own().session_name(), "v", Keep::BrowserSession).unwrap());
     assert_eq!(cookie.name_value(), ("__Host-KEYCLOAK_ADAPTER_STATE", "v"));
-    assert_eq!(
-        (cookie.path(), cookie.domain(), cookie.max_age()),
-        (Some("/"), None, None)
-    );
+    assert_eq!((cookie.path(), cookie.domain(), cookie.max_age()), (Some("/"), None, None));
     assert_eq!((cookie.secure(), cookie.http_only()), (Some(true), Some(true)));
     assert_eq!(cookie.same_site(), Some(cookie::SameSite::Lax));
 }
@@ -44,40 +41,19 @@ fn a_removal_carries_the_attributes_of_what_it_removes() {
 
 #[test]
 fn without_secure_or_below_a_path_there_is_no_host_prefix() {
-    let plain = CookieConfig {
-        secure: false,
-        ..config()
-    };
-    let below = CookieConfig {
-        path: "/app".to_owned(),
-        ..config()
-    };
+    let plain = CookieConfig { secure: false, ..config() };
+    let below = CookieConfig { path: "/app".to_owned(), ..config() };
     for config in [plain, below] {
-        assert_eq!(
-            OwnCookies::new(&config).unwrap().session_name(),
-            "KEYCLOAK_ADAPTER_STATE"
-        );
+        assert_eq!(OwnCookies::new(&config).unwrap().session_name(), "KEYCLOAK_ADAPTER_STATE");
     }
 }
 
 #[test]
 fn same_site_none_needs_secure() {
-    let plain = CookieConfig {
-        secure: false,
-        ..config()
-    };
+    let plain = CookieConfig { secure: false, ..config() };
     let refused = CookieConfigError::SameSiteNoneNeedsSecure;
-    assert_eq!(
-        OwnCookies::new(&plain)
-            .unwrap()
-            .with_same_site(SameSite::None)
-            .unwrap_err(),
-        refused
-    );
-    let none = CookieConfig {
-        same_site: SameSite::None,
-        ..plain
-    };
+    assert_eq!(OwnCookies::new(&plain).unwrap().with_same_site(SameSite::None).unwrap_err(), refused);
+    let none = CookieConfig { same_site: SameSite::None, ..plain };
     assert_eq!(OwnCookies::new(&none).unwrap_err(), refused);
     assert!(own().with_same_site(SameSite::None).is_ok());
 }
@@ -85,17 +61,11 @@ fn same_site_none_needs_secure() {
 #[test]
 fn names_and_paths_that_end_the_attribute_are_refused() {
     for name in ["", "a=b", "a;b", "a b", "a\r\n", "ä", "__Host-x", &"x".repeat(129)] {
-        let config = CookieConfig {
-            name: name.to_owned(),
-            ..config()
-        };
+        let config = CookieConfig { name: name.to_owned(), ..config() };
         assert!(OwnCookies::new(&config).is_err(), "{name:?}");
     }
     for path in ["", "app", "/a;Domain=x", "/a\r\n", "/a b"] {
-        let config = CookieConfig {
-            path: path.to_owned(),
-            ..config()
-        };
+        let config = CookieConfig { path: path.to_owned(), ..config() };
         assert!(OwnCookies::new(&config).is_err(), "{path:?}");
     }
 }
@@ -103,11 +73,7 @@ fn names_and_paths_that_end_the_attribute_are_refused() {
 #[test]
 fn values_that_end_the_cookie_are_refused() {
     for value in ["a;b", "a b", "a,b", "a\"", "a\\", "a\r\nSet-Cookie: b", "ä"] {
-        assert_eq!(
-            own().set("a", value, Keep::BrowserSession),
-            Err(InvalidCookie),
-            "{value:?}"
-        );
+        assert_eq!(own().set("a", value, Keep::BrowserSession), Err(InvalidCookie), "{value:?}");
     }
     assert_eq!(own().set("a;b", "v", Keep::BrowserSession), Err(InvalidCookie));
 }

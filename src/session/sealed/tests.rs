@@ -62,19 +62,14 @@ fn no_bit_of_a_sealed_value_may_change() {
         for bit in 0..8 {
             let mut flipped = text.clone().into_bytes();
             flipped[at] ^= 1 << bit;
-            assert!(
-                sealer().open(NAME, &flipped, NOW).is_none(),
-                "bit {bit} of character {at}"
-            );
+            assert!(sealer().open(NAME, &flipped, NOW).is_none(), "bit {bit} of character {at}");
         }
     }
 }
 
 #[test]
 fn no_bit_of_the_bytes_below_the_text_may_change() {
-    let message = URL_SAFE_NO_PAD
-        .decode(seal(&sealer(), b"the body of a session"))
-        .unwrap();
+    let message = URL_SAFE_NO_PAD.decode(seal(&sealer(), b"the body of a session")).unwrap();
     for bit in 0..message.len() * 8 {
         let mut flipped = message.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
@@ -87,10 +82,7 @@ fn no_bit_of_the_bytes_below_the_text_may_change() {
 fn no_prefix_of_a_sealed_value_opens() {
     let text = seal(&sealer(), b"body");
     for len in 0..text.len() {
-        assert!(
-            sealer().open(NAME, &text.as_bytes()[..len], NOW).is_none(),
-            "{len} characters"
-        );
+        assert!(sealer().open(NAME, &text.as_bytes()[..len], NOW).is_none(), "{len} characters");
     }
 }
 
@@ -103,17 +95,8 @@ fn only_the_canonical_spelling_opens() {
     assert_eq!(text.len() % 4, 3);
     let mut other = text.clone().into_bytes();
     *other.last_mut().unwrap() += 1;
-    for spelling in [
-        text.clone() + "=",
-        format!(" {text}"),
-        format!("{text}\n"),
-        format!("\"{text}\""),
-    ] {
-        assert_eq!(
-            reason(&sealer(), NAME, spelling.as_bytes()),
-            Unsealable::NotCanonical,
-            "{spelling:?}"
-        );
+    for spelling in [text.clone() + "=", format!(" {text}"), format!("{text}\n"), format!("\"{text}\"")] {
+        assert_eq!(reason(&sealer(), NAME, spelling.as_bytes()), Unsealable::NotCanonical, "{spelling:?}");
     }
     assert_eq!(reason(&sealer(), NAME, &other), Unsealable::NotCanonical);
     assert!(sealer().open(NAME, text.as_bytes(), NOW).is_some());
@@ -135,10 +118,7 @@ fn another_version_or_key_is_named_as_such() {
     for (at, expected) in [(0, Unsealable::UnknownVersion), (1, Unsealable::UnknownKey)] {
         let mut changed = message.clone();
         changed[at] ^= 3;
-        assert_eq!(
-            reason(&sealer(), NAME, URL_SAFE_NO_PAD.encode(changed).as_bytes()),
-            expected
-        );
+        assert_eq!(reason(&sealer(), NAME, URL_SAFE_NO_PAD.encode(changed).as_bytes()), expected);
     }
 }
 
@@ -160,19 +140,13 @@ fn a_value_opens_until_its_end_and_not_at_it() {
     let text = seal(&sealer(), b"body");
     let before = Timestamp::from_millis(END.as_millis() - 1);
     assert!(sealer().open(NAME, text.as_bytes(), before).is_some());
-    assert_eq!(
-        sealer().try_open(NAME, text.as_bytes(), END).unwrap_err(),
-        Unsealable::Expired
-    );
+    assert_eq!(sealer().try_open(NAME, text.as_bytes(), END).unwrap_err(), Unsealable::Expired);
 }
 
 #[test]
 fn the_same_value_is_never_sealed_to_the_same_bytes() {
     let (one, two) = (seal(&sealer(), b"body"), seal(&sealer(), b"body"));
-    let (one, two) = (
-        URL_SAFE_NO_PAD.decode(one).unwrap(),
-        URL_SAFE_NO_PAD.decode(two).unwrap(),
-    );
+    let (one, two) = (URL_SAFE_NO_PAD.decode(one).unwrap(), URL_SAFE_NO_PAD.decode(two).unwrap());
     assert_ne!(one[HEADER_LEN..], two[HEADER_LEN..]);
     assert_ne!(one[5..HEADER_LEN], two[5..HEADER_LEN], "the salt");
 }

@@ -135,18 +135,11 @@ fn a_logout_token_can_be_made_right_and_wrong() {
     let party = Party::new(|_| {});
     let jwks = party.get(Endpoint::Jwks).json();
     let good = party.server.logout_claims("app", Some("sid"), Some("subject"));
-    assert_eq!(
-        (&good["aud"], &good["sid"], &good["sub"]),
-        (&json!("app"), &json!("sid"), &json!("subject"))
-    );
+    assert_eq!((&good["aud"], &good["sid"], &good["sub"]), (&json!("app"), &json!("sid"), &json!("subject")));
     assert!(good["events"].is_object() && good["nonce"].is_null());
     let token = party.server.sign("logout+jwt", good.clone(), &[]);
     assert!(verifies(&token, &jwks) && header(&token)["typ"] == "logout+jwt");
-    let faults = [
-        TokenFault::set("nonce", "n"),
-        TokenFault::remove("events"),
-        TokenFault::OtherKey,
-    ];
+    let faults = [TokenFault::set("nonce", "n"), TokenFault::remove("events"), TokenFault::OtherKey];
     let wrong = party.server.sign("logout+jwt", good, &faults);
     assert!(!verifies(&wrong, &jwks) && claims(&wrong)["nonce"] == "n" && claims(&wrong)["events"].is_null());
 }

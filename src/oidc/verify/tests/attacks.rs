@@ -58,18 +58,9 @@ fn a_public_key_is_never_a_shared_secret() {
         let forged = oct.token(Algorithm::Hs256, json!({"kid": "k1"}), &good());
         let keys = key_set(&[jwk.clone(), oct.jwk_with(json!({"kid": "k1", "alg": "HS256"}))]);
         for (verifier, refusal) in [
-            (
-                verifier(&[Algorithm::Rs256], &secret()),
-                VerifyError::AlgorithmNotAllowed(Algorithm::Hs256),
-            ),
-            (
-                verifier(&Algorithm::ALL, &ClientAuth::None),
-                VerifyError::NoSecret(Algorithm::Hs256),
-            ),
-            (
-                verifier(&Algorithm::ALL, &secret()),
-                VerifyError::Signature(Algorithm::Hs256),
-            ),
+            (verifier(&[Algorithm::Rs256], &secret()), VerifyError::AlgorithmNotAllowed(Algorithm::Hs256)),
+            (verifier(&Algorithm::ALL, &ClientAuth::None), VerifyError::NoSecret(Algorithm::Hs256)),
+            (verifier(&Algorithm::ALL, &secret()), VerifyError::Signature(Algorithm::Hs256)),
         ] {
             assert_eq!(verifier.id_token(&forged, &login(), &keys, now()).unwrap_err(), refusal);
             assert!(!refusal.wants_fresh_keys());
@@ -96,11 +87,7 @@ fn the_token_cannot_bring_its_own_key() {
         json!({"x5u": "https://evil.example/chain", "x5c": ["MIIB"]}),
     ] {
         let forged = mallory.token(Algorithm::Es256, header.clone(), &good());
-        assert_eq!(
-            provider.id_token(&forged).unwrap_err(),
-            VerifyError::Signature(Algorithm::Es256),
-            "{header}"
-        );
+        assert_eq!(provider.id_token(&forged).unwrap_err(), VerifyError::Signature(Algorithm::Es256), "{header}");
         assert!(provider.id_token(&provider.token_with(header, &good())).is_ok());
     }
 }
@@ -127,9 +114,7 @@ fn a_header_that_asks_for_more_than_we_understand_is_refused() {
 fn claims_with_two_meanings_are_refused_although_signed() {
     let provider = Provider::new(Algorithm::Es256);
     let doubled = good().to_string().replacen('{', r#"{"sub":"admin","#, 1);
-    let token = provider
-        .key
-        .token_of_text(Algorithm::Es256, r#"{"alg":"ES256"}"#, &doubled);
+    let token = provider.key.token_of_text(Algorithm::Es256, r#"{"alg":"ES256"}"#, &doubled);
     assert!(matches!(provider.id_token(&token), Err(VerifyError::Payload(_))));
 }
 
@@ -156,11 +141,7 @@ fn only_a_lack_of_keys_asks_for_fresh_ones() {
 fn a_key_for_encryption_or_another_algorithm_verifies_nothing() {
     let provider = Provider::new(Algorithm::Rs256);
     let token = provider.token(&good());
-    for more in [
-        json!({"use": "enc"}),
-        json!({"alg": "PS256"}),
-        json!({"key_ops": ["wrapKey"]}),
-    ] {
+    for more in [json!({"use": "enc"}), json!({"alg": "PS256"}), json!({"key_ops": ["wrapKey"]})] {
         let keys = key_set(&[provider.key.jwk_with(more.clone())]);
         let outcome = provider.verifier.id_token(&token, &login(), &keys, now());
         assert_eq!(outcome.unwrap_err(), VerifyError::NoKey(Algorithm::Rs256), "{more}");
@@ -188,9 +169,7 @@ fn refusals_never_quote_the_token() {
         provider.token(&with(json!({"exp": planted}))),
         provider.token_with(json!({"alg": planted}), &good()),
         provider.token_with(json!({"kid": planted}), &good()),
-        provider
-            .key
-            .token_of_text(Algorithm::Es256, r#"{"alg":"ES256"}"#, planted),
+        provider.key.token_of_text(Algorithm::Es256, r#"{"alg":"ES256"}"#, planted),
     ] {
         let refusal = provider.id_token(&token).unwrap_err();
         assert!(!format!("{refusal} {refusal:?}").contains(planted), "{refusal}");

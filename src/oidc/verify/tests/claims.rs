@@ -27,10 +27,7 @@ fn every_claim_of_an_id_token_is_held_against_its_rule() {
         (json!({"aud": ["app", "friend"], "azp": "app"}), Ok(())),
         (json!({"aud": ["app", "friend"]}), missing("azp")),
         (json!({"aud": ["friend", "app"], "azp": "friend"}), mismatch("azp")),
-        (
-            json!({"aud": ["app", "stranger"], "azp": "app"}),
-            Err(VerifyError::UntrustedAudience),
-        ),
+        (json!({"aud": ["app", "stranger"], "azp": "app"}), Err(VerifyError::UntrustedAudience)),
         (json!({"azp": "app"}), Ok(())),
         (json!({"azp": "other"}), mismatch("azp")),
         (json!({"azp": ["app"]}), malformed("azp")),
@@ -89,15 +86,9 @@ fn the_claims_come_out_as_the_token_states_them() {
     let token = provider.token(&with(json!({"auth_time": NOW - 60, "email": "a@b.example"})));
     let verified = provider.id_token(&token).unwrap();
     let claims = verified.get();
-    assert_eq!(
-        (claims.issuer.as_str(), claims.subject.as_str()),
-        (ISSUER, "248289761001")
-    );
+    assert_eq!((claims.issuer.as_str(), claims.subject.as_str()), (ISSUER, "248289761001"));
     assert_eq!(claims.sid.as_ref().map(crate::domain::Sid::as_str), Some("s1"));
-    assert_eq!(
-        (claims.issued_at, claims.expires_at, claims.auth_time),
-        (at(-1), at(300), Some(at(-60)))
-    );
+    assert_eq!((claims.issued_at, claims.expires_at, claims.auth_time), (at(-1), at(300), Some(at(-60))));
     assert_eq!(verified.into_inner().all["email"], "a@b.example");
 }
 
@@ -105,30 +96,13 @@ fn the_claims_come_out_as_the_token_states_them() {
 fn the_sign_in_must_be_as_recent_and_as_strong_as_was_asked() {
     let provider = Provider::new(Algorithm::Es256);
     let gold = ["gold".to_owned(), "platinum".to_owned()];
-    let recent = IdTokenChecks {
-        max_age: Some(60),
-        ..login()
-    };
-    let strong = IdTokenChecks {
-        acr_values: &gold,
-        ..login()
-    };
-    let forever = IdTokenChecks {
-        max_age: Some(u64::MAX),
-        ..login()
-    };
+    let recent = IdTokenChecks { max_age: Some(60), ..login() };
+    let strong = IdTokenChecks { acr_values: &gold, ..login() };
+    let forever = IdTokenChecks { max_age: Some(u64::MAX), ..login() };
     for (checks, changes, expected) in [
         (recent, json!({"auth_time": NOW - 60 - SKEW}), Ok(())),
-        (
-            recent,
-            json!({"auth_time": NOW - 61 - SKEW}),
-            Err(VerifyError::SignInTooOld),
-        ),
-        (
-            recent,
-            json!({"auth_time": NOW + SKEW + 1}),
-            Err(VerifyError::InFuture("auth_time")),
-        ),
+        (recent, json!({"auth_time": NOW - 61 - SKEW}), Err(VerifyError::SignInTooOld)),
+        (recent, json!({"auth_time": NOW + SKEW + 1}), Err(VerifyError::InFuture("auth_time"))),
         (recent, json!({}), missing("auth_time")),
         (forever, json!({"auth_time": 0}), Ok(())),
         (strong, json!({"acr": "platinum"}), Ok(())),
@@ -151,10 +125,7 @@ fn a_hash_of_the_access_token_is_checked_whenever_it_is_there() {
         Some("384") => "jtAeDp945y1dDqU3nkIVGNZP1HjH_MFs",
         _ => "q7nS86GgvvFaZkzALLWqJYaJIKw2wCDAVfCAsm5CrBM",
     };
-    let checks = IdTokenChecks {
-        access_token: Some(&access),
-        ..login()
-    };
+    let checks = IdTokenChecks { access_token: Some(&access), ..login() };
     for algorithm in Algorithm::ALL {
         let provider = Provider::new(algorithm);
         for (changes, expected) in [
@@ -176,17 +147,10 @@ fn a_refreshed_id_token_continues_the_same_login() {
     let provider = Provider::new(Algorithm::Es256);
     let (issuer, subject) = (Issuer::new(ISSUER), Subject::new("248289761001"));
     let access = SecretString::new(ACCESS_TOKEN);
-    let same = RefreshChecks {
-        issuer: &issuer,
-        subject: &subject,
-        auth_time: Some(at(-60)),
-        access_token: Some(&access),
-    };
+    let same =
+        RefreshChecks { issuer: &issuer, subject: &subject, auth_time: Some(at(-60)), access_token: Some(&access) };
     let elsewhere = Issuer::new("https://old.example");
-    let moved = RefreshChecks {
-        issuer: &elsewhere,
-        ..same
-    };
+    let moved = RefreshChecks { issuer: &elsewhere, ..same };
     for (login, changes, expected) in [
         (same, json!({"nonce": null}), Ok(())),
         (same, json!({"nonce": null, "auth_time": NOW - 60}), Ok(())),
@@ -201,9 +165,7 @@ fn a_refreshed_id_token_continues_the_same_login() {
         (moved, json!({}), mismatch("iss")),
     ] {
         let token = provider.token(&with(changes.clone()));
-        let outcome = provider
-            .verifier
-            .refreshed_id_token(&token, &login, &provider.keys, now());
+        let outcome = provider.verifier.refreshed_id_token(&token, &login, &provider.keys, now());
         assert_eq!(outcome.map(drop), expected, "{changes}");
     }
 }
@@ -211,19 +173,10 @@ fn a_refreshed_id_token_continues_the_same_login() {
 #[test]
 fn an_access_token_says_that_it_is_one() {
     let provider = Provider::new(Algorithm::Rs256);
-    let keycloak = |changes| {
-        changed(
-            json!({"iss": ISSUER, "iat": NOW, "exp": NOW + 60, "typ": "Bearer"}),
-            changes,
-        )
-    };
+    let keycloak = |changes| changed(json!({"iss": ISSUER, "iat": NOW, "exp": NOW + 60, "typ": "Bearer"}), changes);
     for (header, changes, expected) in [
         ("JWT", json!({}), Ok(())),
-        (
-            "JWT",
-            json!({"typ": "bearer", "sub": "u", "aud": ["account", "x"], "azp": "y"}),
-            Ok(()),
-        ),
+        ("JWT", json!({"typ": "bearer", "sub": "u", "aud": ["account", "x"], "azp": "y"}), Ok(())),
         ("at+jwt", json!({"typ": null}), Ok(())),
         ("application/at+jwt", json!({"typ": null}), Ok(())),
         ("JWT", json!({"typ": null}), Err(VerifyError::WrongType)),
@@ -256,14 +209,9 @@ fn signed_userinfo_is_for_us_when_it_says_for_whom_it_is() {
         (json!({"sub": "u", "iss": "https://evil.example"}), mismatch("iss")),
         (json!({"sub": "u", "aud": "other"}), mismatch("aud")),
         (json!({"sub": "u", "exp": NOW - SKEW}), Err(VerifyError::Expired)),
-        (
-            json!({"sub": "u", "nbf": NOW + SKEW + 1}),
-            Err(VerifyError::InFuture("nbf")),
-        ),
+        (json!({"sub": "u", "nbf": NOW + SKEW + 1}), Err(VerifyError::InFuture("nbf"))),
     ] {
-        let outcome = provider
-            .verifier
-            .userinfo_jwt(&provider.token(&claims), &provider.keys, now());
+        let outcome = provider.verifier.userinfo_jwt(&provider.token(&claims), &provider.keys, now());
         assert_eq!(outcome.map(drop), expected, "{claims}");
     }
 }
