@@ -8,10 +8,10 @@ use url::{Host, Url};
 
 use super::value::{Node, Object};
 use crate::{
+    caller::SslRequired,
     domain::{ClientId, Issuer},
     http_client,
     oidc::ProviderId,
-    proxy::SslRequired,
 };
 
 /// What a key of `keycloak.json` does here.

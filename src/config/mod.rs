@@ -29,7 +29,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{admin, login, oidc, proxy, session, telemetry};
+use crate::{admin, caller, login, oidc, proxy, session, telemetry};
 use fault::{JsonPath, Report};
 use value::Node;
 
@@ -43,6 +43,8 @@ pub struct Config {
     pub listen: Listen,
     /// The admin listener.
     pub admin: admin::Config,
+    /// How the site is reached.
+    pub caller: caller::Config,
     /// Logs.
     pub telemetry: telemetry::Config,
     /// The site's provider.

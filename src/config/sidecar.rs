@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     admin,
+    caller::{self, SslRequired},
     login::{self, ResponseMode},
-    proxy::{self, Limits, SslRequired},
+    proxy::{self, Limits},
     session,
     telemetry::{self, LogFormat},
 };
@@ -87,10 +88,17 @@ pub(super) fn read(root: &Object<'_>) -> Option<Config> {
     };
     let lifetimes = cookie::lifetimes(&keys.at("session"));
     let telemetry = telemetry(&keys.at("log"));
-    let proxy = proxy(&keys, &listen, public_url, ssl_required, read_limits(&limits));
+    let caller = caller::Config {
+        allowed_hosts: allowed_hosts(&keys, public_url.as_ref()),
+        trusted_proxies: keys.at("trusted-proxies").each(|item| item.parse(address::network)),
+        public_url,
+        ssl_required,
+    };
+    let proxy = proxy(&keys, &listen, read_limits(&limits));
     Some(Config {
         listen,
         admin,
+        caller,
         telemetry,
         oidc: oidc?,
         session: session::Config { lifetimes, cookie },
@@ -140,34 +148,16 @@ fn telemetry(node: &Node<'_>) -> telemetry::Config {
     }
 }
 
-fn proxy(
-    keys: &Object<'_>,
-    listen: &Listen,
-    public_url: Option<Url>,
-    ssl_required: SslRequired,
-    limits: Limits,
-) -> Option<proxy::Config> {
+fn proxy(keys: &Object<'_>, listen: &Listen, limits: Limits) -> Option<proxy::Config> {
     let node = keys.at("upstream").required();
     let upstream = node.parse(address::upstream);
     if upstream.as_ref().is_some_and(|upstream| address::is_own(upstream, listen)) {
         node.fault("is the public listener itself");
     }
-    let allowed_hosts = allowed_hosts(keys, public_url.as_ref());
-    let trusted_proxies = keys.at("trusted-proxies").each(|item| item.parse(address::network));
     let rules = rules::rules(&keys.at("rules"));
     let headers = rules::headers(&keys.at("headers"));
     let forward_access_token = keys.at("forward-access-token").flag().unwrap_or(false);
-    Some(proxy::Config {
-        upstream: upstream?,
-        public_url,
-        allowed_hosts,
-        trusted_proxies,
-        ssl_required,
-        rules,
-        headers,
-        forward_access_token,
-        limits,
-    })
+    Some(proxy::Config { upstream: upstream?, rules, headers, forward_access_token, limits })
 }
 
 /// `allowed-hosts`, by default the host of `public-url`. Without either, whoever sends a request would choose where

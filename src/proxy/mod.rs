@@ -2,22 +2,11 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use ipnet::IpNet;
-use url::Url;
-
 /// What one site's request path needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The application.
     pub upstream: Upstream,
-    /// The origin users see, for example `https://app.example.com`: scheme, host and port only.
-    pub public_url: Option<Url>,
-    /// `host` or `host:port` (lower case) that may name the origin when there is no `public_url`.
-    pub allowed_hosts: Vec<String>,
-    /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// When plain http is refused (keycloak-adapter: `SslRequired`).
-    pub ssl_required: SslRequired,
     /// In order; the first that matches decides. Nothing matches: a login is needed.
     pub rules: Vec<Rule>,
     /// What the application is told, header by header. Every name here is also stripped from what comes in.
@@ -40,17 +29,6 @@ pub enum Upstream {
     },
     /// `unix:/path`.
     Unix(PathBuf),
-}
-
-/// `ssl-required` (keycloak-adapter: `org.keycloak.common.enums.SslRequired`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SslRequired {
-    /// Every request must come by https.
-    All,
-    /// Requests from addresses that are not local must.
-    External,
-    /// None need to.
-    None,
 }
 
 /// Who may reach which paths.

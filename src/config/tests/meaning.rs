@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::{accepted, assert_refused, file};
 use crate::{
+    caller::SslRequired,
     login::ResponseMode,
-    proxy::{Access, IdentityValue, PathPattern, SslRequired, Upstream},
+    proxy::{Access, IdentityValue, PathPattern, Upstream},
     session::SameSite,
     telemetry::LogFormat,
 };
@@ -31,9 +32,9 @@ fn the_smallest_file_has_safe_defaults() {
     assert_eq!(config.session.lifetimes.idle, Duration::from_secs(1800));
     assert_eq!(config.session.lifetimes.max, Duration::from_secs(36_000));
     let proxy = &config.proxy;
-    assert_eq!(proxy.allowed_hosts, ["shop.example.com"]);
-    assert_eq!(proxy.ssl_required, SslRequired::External);
-    assert!(proxy.trusted_proxies.is_empty() && proxy.rules.is_empty() && !proxy.forward_access_token);
+    assert_eq!(config.caller.allowed_hosts, ["shop.example.com"]);
+    assert_eq!(config.caller.ssl_required, SslRequired::External);
+    assert!(config.caller.trusted_proxies.is_empty() && proxy.rules.is_empty() && !proxy.forward_access_token);
     assert_eq!((proxy.limits.header_bytes, proxy.limits.body_bytes), (65_536, None));
     assert_eq!(config.oidc.scopes, ["openid"]);
     assert!(config.oidc.userinfo);
@@ -46,7 +47,7 @@ fn some_origin_must_be_fixed() {
     let tree = sidecar(json!({"public-url": null, "allowed-hosts": []}));
     assert_refused(&tree, "sidecar.public-url", "allowed-hosts");
     let config = accepted(&sidecar(json!({"public-url": null, "allowed-hosts": ["A.example.com:8443"]})));
-    assert_eq!(config.proxy.allowed_hosts, ["a.example.com:8443"]);
+    assert_eq!(config.caller.allowed_hosts, ["a.example.com:8443"]);
     assert!(!config.session.cookie.secure);
     assert!(config.warnings[0].starts_with("sidecar.cookie.secure"), "{:?}", config.warnings);
     for url in ["https://a/b", "https://a?x", "https://u@a", "ftp://a", "a", "https://a/#f"] {
@@ -185,7 +186,7 @@ fn parameters_of_the_authorization_request_are_fixed_or_forwarded_never_ours() {
 #[test]
 fn an_address_alone_is_a_network_of_one() {
     let proxies = json!({"trusted-proxies": ["10.0.0.7", "fd00::/8"]});
-    let trusted = accepted(&sidecar(proxies)).proxy.trusted_proxies;
+    let trusted = accepted(&sidecar(proxies)).caller.trusted_proxies;
     let trusted: Vec<_> = trusted.iter().map(ToString::to_string).collect();
     assert_eq!(trusted, ["10.0.0.7/32", "fd00::/8"]);
 }

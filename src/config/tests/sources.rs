@@ -35,7 +35,7 @@ fn the_environment_alone_can_fill_a_console_export() {
         ("PATH", "/bin"),
     ];
     let config = with_env(&export, &set).unwrap_or_else(|faults| panic!("{faults}"));
-    assert_eq!(config.proxy.allowed_hosts, ["a.example.com", "b.example.com"]);
+    assert_eq!(config.caller.allowed_hosts, ["a.example.com", "b.example.com"]);
     assert_eq!(config.session.lifetimes.idle.as_secs(), 300);
     let crate::oidc::ClientAuth::SecretBasic(secret) = config.oidc.client_auth else { panic!("a secret") };
     assert_eq!(secret.expose(), "S-e{c}r${e}t.with.Dots");
