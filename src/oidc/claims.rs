@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::domain::{Issuer, Sid, Subject, Timestamp};
 
 /// Longest subject, in characters (OpenID Connect Core 1.0, section 2).
-pub const MAX_SUBJECT: usize = 255;
+pub(super) const MAX_SUBJECT: usize = 255;
 
 /// Last second that a claim may name: the end of the year 9999.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -52,7 +52,7 @@ pub struct AccessTokenClaims {
 
 /// What a signed UserInfo answer says (OpenID Connect Core 1.0, section 5.3.2).
 #[derive(Clone, Debug, PartialEq)]
-pub struct UserInfoClaims {
+pub(super) struct UserInfoClaims {
     /// `sub`; the caller must hold it against the ID token's.
     pub subject: Subject,
     /// Every claim, this included.
@@ -99,13 +99,13 @@ impl Claims {
         self.text(name)?.ok_or(ClaimError::Missing(name))
     }
 
-    /// A `NumericDate` (RFC 7519, section 2): whole seconds between 1970 and the year 9999. A float is taken when it is a whole
-    /// number, since some libraries write `1.76e9`.
+    /// A `NumericDate` (RFC 7519, section 2) between 1970 and the year 9999, rounded down to the second: some libraries write
+    /// `1.76e9`, some add fractions.
     pub(super) fn instant(&self, name: &'static str) -> Result<Option<Timestamp>, ClaimError> {
         let Some(value) = self.value(name) else {
             return Ok(None);
         };
-        let seconds = value.as_i64().or_else(|| whole(value.as_f64()?));
+        let seconds = value.as_i64().or_else(|| second(value.as_f64()?));
         seconds
             .filter(|seconds| (0..=LAST_SECOND).contains(seconds))
             .map(|seconds| Some(Timestamp::from_secs(seconds)))
@@ -151,11 +151,11 @@ impl Claims {
     }
 }
 
-/// The whole number that `float` is. Beyond the range of claims the cast saturates, which the range check then refuses.
-fn whole(float: f64) -> Option<i64> {
-    #[expect(clippy::cast_possible_truncation, reason = "whole, and saturating where it is too large")]
-    let integer = float as i64;
-    (float.fract() == 0.0).then_some(integer)
+/// The second that `float` lies in. Beyond the range of claims the cast saturates, which the range check then refuses.
+fn second(float: f64) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "rounded, and saturating where it is too large")]
+    let second = float.floor() as i64;
+    float.is_finite().then_some(second)
 }
 
 #[cfg(test)]
@@ -169,10 +169,11 @@ mod tests {
     }
 
     #[test]
-    fn an_instant_is_a_whole_number_of_seconds_in_range() {
+    fn an_instant_is_a_number_of_seconds_in_range() {
         let expected = Ok(Some(Timestamp::from_secs(1_760_000_000)));
         assert_eq!(exp(json!(1_760_000_000)), expected);
         assert_eq!(exp(serde_json::from_str("1.76e9").unwrap()), expected);
+        assert_eq!(exp(serde_json::from_str("1760000000.9").unwrap()), expected);
         assert_eq!(exp(json!(null)), Ok(None));
         assert_eq!(exp(json!(0)), Ok(Some(Timestamp::from_millis(0))));
         for text in [
@@ -182,7 +183,6 @@ mod tests {
             "18446744073709551615",
             "9223372036854775807",
             "-1",
-            "1.5",
             "1e12",
             "\"1760000000\"",
             "true",

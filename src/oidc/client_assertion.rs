@@ -21,7 +21,7 @@ const SECRET_JWT_LIFETIME: Duration = Duration::from_secs(10);
 
 /// Makes client assertions. The key is parsed once, at start.
 #[derive(Debug)]
-pub struct AssertionSigner {
+pub(super) struct AssertionSigner {
     key: SigningKey,
     key_id: Option<String>,
     lifetime: Duration,
@@ -38,7 +38,7 @@ impl AssertionSigner {
     ///
     /// # Errors
     /// [`KeyError`] when the key cannot be used.
-    pub fn new(auth: &ClientAuth) -> Result<Option<Self>, KeyError> {
+    pub(super) fn new(auth: &ClientAuth) -> Result<Option<Self>, KeyError> {
         match auth {
             ClientAuth::None | ClientAuth::SecretBasic(_) | ClientAuth::SecretPost(_) => Ok(None),
             ClientAuth::SecretJwt { secret, algorithm } => Ok(Some(Self {
@@ -59,7 +59,7 @@ impl AssertionSigner {
     ///
     /// # Errors
     /// [`SigningFailed`].
-    pub fn sign(
+    pub(super) fn sign(
         &self,
         audience: &str,
         client_id: &ClientId,

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Longest token read, in bytes.
-pub const MAX_LEN: usize = 64 * 1024;
+pub(super) const MAX_LEN: usize = 64 * 1024;
 
 /// Registered algorithms (RFC 7518, section 3.1; RFC 8812; RFC 9864) that are worth naming when they are refused.
 const UNSUPPORTED: [&str; 4] = ["ES256K", "ES512", "Ed448", "none"];
@@ -51,7 +51,7 @@ pub enum JoseError {
 /// What of a header is read. `jku`, `jwk`, `x5u` and `x5c` are not: a token never says which key to believe
 /// (RFC 8725, section 3.10).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
+pub(super) struct Header {
     /// `alg`. What the token claims, to be held against what is allowed.
     pub algorithm: Algorithm,
     /// `kid`.
@@ -62,7 +62,7 @@ pub struct Header {
 
 /// A compact JWS in its parts, unverified.
 #[derive(Clone, Debug)]
-pub struct Jws<'t> {
+pub(super) struct Jws<'t> {
     /// The header.
     pub header: Header,
     /// What was signed: the first two parts with the dot between.
@@ -78,7 +78,7 @@ impl<'t> Jws<'t> {
     ///
     /// # Errors
     /// [`JoseError`] for anything but a well-formed compact JWS without extensions.
-    pub fn parse(token: &'t str) -> Result<Self, JoseError> {
+    pub(super) fn parse(token: &'t str) -> Result<Self, JoseError> {
         if token.len() > MAX_LEN {
             return Err(JoseError::TooLong);
         }
@@ -111,7 +111,7 @@ impl Header {
 
     /// Whether `typ` is `subtype`, which may be written with or without `application/`, in any case (RFC 7515, section 4.1.9).
     #[must_use]
-    pub fn is_media_type(&self, subtype: &str) -> bool {
+    pub(super) fn is_media_type(&self, subtype: &str) -> bool {
         self.media_type.as_deref().is_some_and(|written| {
             let written = written.to_ascii_lowercase();
             written.strip_prefix("application/").unwrap_or(&written) == subtype

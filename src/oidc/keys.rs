@@ -13,17 +13,17 @@ use super::{
 };
 
 /// Most entries of a key set that are read; the rest counts as skipped.
-pub const MAX_KEYS: usize = 100;
+pub(super) const MAX_KEYS: usize = 100;
 
 /// Most keys tried for one token, so that a token without `kid` costs a bounded number of signature checks.
-pub const MAX_TRIES: usize = 8;
+pub(super) const MAX_TRIES: usize = 8;
 
 /// RSA moduli that are used, in bits: RFC 7518, section 3.3 sets the floor, `ring` the ceiling.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// Why a document is not a key set.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum KeySetError {
+pub(super) enum KeySetError {
     /// Not a JSON object with one meaning.
     #[error("the key set is {0}")]
     Json(JsonError),
@@ -34,14 +34,14 @@ pub enum KeySetError {
 
 /// The keys of one provider that can verify signatures. May be empty.
 #[derive(Clone, Debug, Default)]
-pub struct KeySet {
+pub(super) struct KeySet {
     keys: Vec<Key>,
     skipped: usize,
 }
 
 /// One public key.
 #[derive(Clone)]
-pub struct Key {
+pub(super) struct Key {
     id: Option<String>,
     algorithm: Option<Algorithm>,
     material: Material,
@@ -50,7 +50,7 @@ pub struct Key {
 /// The key did not make this signature.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the signature does not verify")]
-pub struct BadSignature;
+pub(super) struct BadSignature;
 
 #[derive(Clone)]
 enum Material {
@@ -71,7 +71,7 @@ impl KeySet {
     ///
     /// # Errors
     /// [`KeySetError`] when the document as a whole cannot be read.
-    pub fn parse(document: &[u8]) -> Result<Self, KeySetError> {
+    pub(super) fn parse(document: &[u8]) -> Result<Self, KeySetError> {
         let document = strict_json::object(document).map_err(KeySetError::Json)?;
         let Some(Value::Array(entries)) = document.get("keys") else {
             return Err(KeySetError::NoKeys);
@@ -83,25 +83,25 @@ impl KeySet {
 
     /// How many keys can be used.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.keys.len()
     }
 
     /// Whether no key can be used.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
     /// How many entries were skipped.
     #[must_use]
-    pub fn skipped(&self) -> usize {
+    pub(super) fn skipped(&self) -> usize {
         self.skipped
     }
 
     /// The keys that may have made a signature of `algorithm`: those that bear the token's `kid`, then those that bear none;
     /// all when the token names none. At most [`MAX_TRIES`].
-    pub fn candidates(&self, algorithm: Algorithm, key_id: Option<&str>) -> impl Iterator<Item = &Key> {
+    pub(super) fn candidates(&self, algorithm: Algorithm, key_id: Option<&str>) -> impl Iterator<Item = &Key> {
         let fitting = move || self.keys.iter().filter(move |key| key.serves(algorithm));
         let named = fitting().filter(move |key| key_id.is_none() || key.id.as_deref() == key_id);
         let nameless = fitting().filter(move |key| key_id.is_some() && key.id.is_none());
@@ -135,7 +135,7 @@ impl Key {
     ///
     /// # Errors
     /// [`BadSignature`], also when the key is not for `algorithm`.
-    pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
+    pub(super) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
         if !self.serves(algorithm) {
             return Err(BadSignature);
         }

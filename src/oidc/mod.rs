@@ -1,15 +1,23 @@
-//! Everything said to the identity server.
+//! Everything said to the identity server, and everything believed of it. The only folder that knows `openidconnect`, and the only one
+//! that verifies a signature.
 
 pub mod algorithm;
-pub mod claims;
-pub mod client_assertion;
-pub mod jose;
-pub mod keys;
-pub mod strict_json;
-pub mod verify;
-
+mod claims;
+mod principal;
+mod client_assertion;
+mod code_flow;
+mod end_session;
+mod jose;
+mod key_source;
+mod keys;
+mod metadata;
+mod provider;
+mod strict_json;
 #[cfg(test)]
 mod test_keys;
+mod userinfo;
+mod verify;
+mod wire;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -20,6 +28,15 @@ use crate::{
     http_client,
 };
 pub use algorithm::Algorithm;
+pub use claims::{AccessTokenClaims, IdTokenClaims};
+pub use client_assertion::KeyError;
+pub use code_flow::{AttemptSecrets, Authorization, Login, RedeemError, Redemption};
+pub use end_session::RevokeError;
+pub use metadata::{DiscoveryError, Metadata};
+pub use principal::principal;
+pub use provider::{BuildError, NotReady, Provider};
+pub use userinfo::UserInfoError;
+pub use verify::{Verified, VerifyError};
 
 /// What this relying party knows of its provider before it has asked it.
 #[derive(Clone, Debug)]
@@ -102,9 +119,10 @@ pub enum ClientAuth {
 }
 
 impl ClientAuth {
-    /// The secret shared with the provider, if there is one.
+    /// The shared secret, for the methods that have one. It is also the key of `HS*` signatures (OpenID Connect Core 1.0,
+    /// section 10.1).
     #[must_use]
-    pub const fn secret(&self) -> Option<&SecretString> {
+    pub fn secret(&self) -> Option<&SecretString> {
         match self {
             Self::SecretBasic(secret) | Self::SecretPost(secret) | Self::SecretJwt { secret, .. } => Some(secret),
             Self::None | Self::PrivateKeyJwt { .. } => None,

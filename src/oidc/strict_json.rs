@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
 /// Deepest nesting read. Keycloak's tokens need four levels.
-pub const MAX_DEPTH: usize = 32;
+pub(super) const MAX_DEPTH: usize = 32;
 
 /// Why bytes are not a JSON object for us.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum JsonError {
 ///
 /// # Errors
 /// [`JsonError`]; the input is never quoted.
-pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
+pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
     match value(bytes)? {
         Value::Object(members) => Ok(members),
         _ => Err(JsonError::NotObject),

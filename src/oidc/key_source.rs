@@ -1,0 +1,93 @@
+//! The provider's keys as they change: read at discovery, read again when they grow old, and once per cooldown when a token
+//! names a key that is not there (attack case 39).
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use arc_swap::ArcSwap;
+use url::Url;
+
+use super::{
+    keys::KeySet,
+    metadata::{DiscoveryError, fetch_json},
+};
+use crate::{
+    domain::{Clock, Timestamp},
+    http_client::HttpClient,
+};
+
+/// Keys that renew themselves when asked to.
+#[derive(Debug)]
+pub(super) struct KeySource {
+    keys: ArcSwap<KeySet>,
+    /// When a token last made us ask. A failed call counts too, as in Keycloak's adapters (`JWKPublicKeyLocator`).
+    asked: AtomicI64,
+    /// One call at a time; who waited looks at what the other brought.
+    asking: tokio::sync::Mutex<()>,
+    http: HttpClient,
+    clock: Arc<dyn Clock>,
+    cooldown: std::time::Duration,
+}
+
+impl KeySource {
+    pub(super) fn new(http: HttpClient, clock: Arc<dyn Clock>, cooldown: std::time::Duration) -> Self {
+        Self {
+            keys: ArcSwap::from_pointee(KeySet::default()),
+            asked: AtomicI64::new(i64::MIN),
+            asking: tokio::sync::Mutex::new(()),
+            http,
+            clock,
+            cooldown,
+        }
+    }
+
+    pub(super) fn current(&self) -> Arc<KeySet> {
+        self.keys.load_full()
+    }
+
+    /// Reads the keys anew.
+    ///
+    /// # Errors
+    /// When they cannot be had; the old ones stay.
+    pub(super) async fn read(&self, jwks_uri: &Url) -> Result<(), DiscoveryError> {
+        let body = fetch_json(&self.http, jwks_uri).await?;
+        let keys = KeySet::parse(&body).map_err(|e| DiscoveryError::Malformed(e.to_string()))?;
+        tracing::debug!(usable = keys.len(), skipped = keys.skipped(), "the provider's keys were read");
+        if keys.is_empty() {
+            tracing::warn!(skipped = keys.skipped(), "the provider has no key that could verify a token");
+        }
+        self.keys.store(Arc::new(keys));
+        Ok(())
+    }
+
+    /// Newer keys than `known`, for a token that `known` could not verify; `None` when there are none to be had now.
+    pub(super) async fn newer_than(&self, known: &Arc<KeySet>, jwks_uri: &Url) -> Option<Arc<KeySet>> {
+        let _one_at_a_time = self.asking.lock().await;
+        let current = self.current();
+        if !Arc::ptr_eq(&current, known) {
+            return Some(current);
+        }
+        if !self.may_ask() {
+            return None;
+        }
+        match self.read(jwks_uri).await {
+            Ok(()) => Some(self.current()),
+            Err(error) => {
+                tracing::warn!(%error, "the provider's keys cannot be read");
+                None
+            }
+        }
+    }
+
+    fn may_ask(&self) -> bool {
+        let now = self.clock.now();
+        let last = Timestamp::from_millis(self.asked.load(Ordering::Relaxed));
+        let may = now.since(last) >= self.cooldown || now < last;
+        if may {
+            self.asked.store(now.as_millis(), Ordering::Relaxed);
+        }
+        may
+    }
+}
