@@ -1,6 +1,36 @@
-//! The request path.
+//! The request path: one file a stage, each consuming what the one before left.
+//!
+//! `route` (which rule?), `authenticate` (who claims to be?), `validity` (still true?), `authorize` (allowed?), `inject` (say
+//! who), `forward` (pass on). No stage knows a server framework.
 
-use std::{path::PathBuf, time::Duration};
+pub mod authorize;
+pub mod body;
+pub mod forward;
+pub mod inject;
+pub mod pool;
+pub mod route;
+mod upload;
+pub mod validity;
+
+use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+
+use http::header;
+
+use crate::{
+    caller::Caller,
+    domain::{Clock, Lifetimes},
+    message::{Body, Request, Response},
+    respond::Refusal,
+    revocation::Revocations,
+    session::{OwnCookies, RequestCookies, SessionStore, SetCookies},
+    status::Metrics,
+};
+use authorize::{Denied, authorize};
+use forward::{ForwardError, Forwarded, forward};
+use inject::Injector;
+use pool::Pool;
+use route::Rules;
+use validity::{Current, Lapsed, judge};
 
 /// What one site's request path needs to know.
 #[derive(Clone, Debug)]
@@ -111,4 +141,173 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// Longest time to finish what is in flight after SIGTERM.
     pub drain: Duration,
+}
+
+/// The request path of one site.
+#[derive(Debug)]
+pub struct Proxy {
+    rules: Rules,
+    injector: Injector,
+    upstream: Upstream,
+    limits: Limits,
+    parts: Parts,
+}
+
+/// What the request path works with.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Where sessions are.
+    pub store: Arc<dyn SessionStore>,
+    /// What was ended.
+    pub revocations: Arc<Revocations>,
+    /// How long sessions live.
+    pub lifetimes: Lifetimes,
+    /// Our cookies, which the application does not see.
+    pub cookies: OwnCookies,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why the request path gives no answer of the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// For good.
+    Refused(Refusal),
+    /// Until somebody signs in.
+    SignInNeeded,
+}
+
+impl From<Refusal> for Stopped {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Proxy {
+    /// The request path that `config` describes.
+    #[must_use]
+    pub fn new(config: Config, parts: Parts) -> Self {
+        Self {
+            rules: Rules::new(config.rules),
+            injector: Injector::new(config.headers, config.forward_access_token),
+            upstream: config.upstream,
+            limits: config.limits,
+            parts,
+        }
+    }
+
+    /// A pool of connections to this site's application, for one worker.
+    #[must_use]
+    pub fn pool(&self) -> Rc<Pool> {
+        Rc::new(Pool::new(self.upstream.clone(), self.limits.connect_timeout))
+    }
+
+    /// The session that the cookies carry, if it counts.
+    ///
+    /// # Errors
+    /// When the store fails, so that nothing is known.
+    pub async fn current(&self, cookies: &RequestCookies) -> Result<Option<Current>, Refusal> {
+        let now = self.parts.clock.now();
+        let found = self.parts.store.find(cookies, now).await.map_err(|error| {
+            tracing::error!(%error, "the session store fails");
+            Refusal::Internal
+        })?;
+        let judged = found.map(|session| judge(session, now, self.parts.lifetimes, &self.parts.revocations));
+        Ok(judged.and_then(|judged| judged.map_err(|lapsed| self.parts.metrics.lapsed(lapsed.reason())).ok()))
+    }
+
+    /// Takes a request along the stages to the application, and its answer back.
+    ///
+    /// # Errors
+    /// When it does not get there.
+    pub async fn serve(
+        &self,
+        pool: &Rc<Pool>,
+        request: Request,
+        caller: &Caller,
+        cookies: &RequestCookies,
+        mut current: Option<Current>,
+    ) -> Result<Response, Stopped> {
+        refuse_oversized(&request.body, &self.limits)?;
+        let route = self.rules.find(&request)?;
+        let permit = authorize(&route, current.as_ref()).map_err(Stopped::from)?;
+        let mut headers = self.injector.apply(request.headers, &permit, caller, &request.id);
+        self.hide_own_cookies(&mut headers, cookies);
+        let forwarded = Forwarded { method: request.method, target: request.target, headers, body: request.body };
+        let mut answer = forward(pool, forwarded, &self.limits).await.map_err(|error| self.unanswered(&error))?;
+        self.touch(current.as_mut(), cookies).await.apply(&mut answer.headers);
+        Ok(answer)
+    }
+
+    fn hide_own_cookies(&self, headers: &mut http::HeaderMap, cookies: &RequestCookies) {
+        if headers.remove(header::COOKIE).is_some()
+            && let Some(others) = self.parts.cookies.strip_own(cookies)
+        {
+            headers.insert(header::COOKIE, others);
+        }
+    }
+
+    fn unanswered(&self, error: &ForwardError) -> Stopped {
+        let refusal = error.refusal();
+        self.parts.metrics.upstream_error(error.kind());
+        tracing::warn!(error = %Chain(error), "no answer from the application");
+        refusal.into()
+    }
+
+    /// Keeps a session alive that is in use. That it could not be written is no reason to withhold an answer: the session lives on
+    /// as it was.
+    async fn touch(&self, current: Option<&mut Current>, cookies: &RequestCookies) -> SetCookies {
+        let now = self.parts.clock.now();
+        let Some(current) = current else { return SetCookies::default() };
+        if !current.touch(now, self.parts.lifetimes) {
+            return SetCookies::default();
+        }
+        self.parts.store.save(current.session(), cookies, now).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a session in use cannot be written");
+            SetCookies::default()
+        })
+    }
+}
+
+impl From<Denied> for Stopped {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Forbidden => Refusal::Forbidden("You are signed in, but may not see this.".into()).into(),
+            Denied::SignInNeeded => Self::SignInNeeded,
+        }
+    }
+}
+
+impl Lapsed {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Ended => "ended",
+            Self::Revoked => "revoked",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+fn refuse_oversized(body: &Body, limits: &Limits) -> Result<(), Refusal> {
+    match (body, limits.body_bytes) {
+        (Body::Stream { length: Some(length), .. }, Some(most)) if *length > most => Err(Refusal::BodyTooLarge),
+        _ => Ok(()),
+    }
+}
+
+/// An error with its causes, on one line.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(inner) = cause {
+            write!(f, ": {inner}")?;
+            cause = inner.source();
+        }
+        Ok(())
+    }
 }

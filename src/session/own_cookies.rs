@@ -169,6 +169,16 @@ impl SetCookies {
         self.0.extend(others.0);
     }
 
+    /// Puts them into a response's headers, which no cache may then keep.
+    pub fn apply(&self, headers: &mut http::HeaderMap) {
+        for cookie in &self.0 {
+            headers.append(http::header::SET_COOKIE, cookie.clone());
+        }
+        if !self.0.is_empty() {
+            headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+        }
+    }
+
     /// The values, each for a `Set-Cookie` field of its own.
     pub fn iter(&self) -> std::slice::Iter<'_, HeaderValue> {
         self.0.iter()

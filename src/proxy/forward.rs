@@ -1,0 +1,225 @@
+//! Stage 6: pass on. Streams both ways; what ends at a hop ends here.
+
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, Method, Uri, header};
+use http_body::Body as _;
+use hyper::{body::Incoming, client::conn::http1::SendRequest};
+use thiserror::Error;
+use tokio::time::Instant;
+
+use super::{
+    Limits,
+    body::{Outgoing, Watched, watched},
+    inject::strip_hop_by_hop,
+    pool::{ConnectError, Loan, Pool},
+    upload::Progress,
+};
+use crate::{
+    message::{Body, BodyError, Response},
+    respond::Refusal,
+    target::Target,
+};
+
+/// A request as the application will see it.
+#[derive(Debug)]
+pub struct Forwarded {
+    /// The method.
+    pub method: Method,
+    /// The canonical target.
+    pub target: Target,
+    /// The headers, stripped and injected.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+}
+
+/// Why the application's answer did not come.
+#[derive(Debug, Error)]
+pub enum ForwardError {
+    /// The client's body broke off, stalled or is too large.
+    #[error("the request's body failed")]
+    Body(#[source] BodyError),
+    /// The application broke off before its answer, or spoke no HTTP.
+    #[error("the application broke off")]
+    Broken(#[source] hyper::Error),
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The application is silent.
+    #[error("the application did not begin its answer in time")]
+    TimedOut,
+    /// The application switched protocols without being asked.
+    #[error("the application switched protocols unasked")]
+    Unasked,
+    /// The target cannot be written as a URI.
+    #[error("the request target cannot be forwarded")]
+    Unforwardable(#[source] http::uri::InvalidUri),
+}
+
+/// A connection that idled longer than this may have been closed meanwhile; what can be sent again is kept for that.
+const SUSPECT_AFTER: Duration = Duration::from_millis(500);
+
+/// Sends `request` to the application and gives its answer as soon as its head is there.
+///
+/// # Errors
+/// When no answer came.
+pub async fn forward(pool: &Rc<Pool>, request: Forwarded, limits: &Limits) -> Result<Response, ForwardError> {
+    let method = request.method.clone();
+    let progress = Progress::from(Instant::now());
+    let wire = wire(request, limits, &progress)?;
+    let exchange = exchange(pool, wire);
+    let answered = progress.wait_for(exchange, limits.response_timeout).await.map_err(|_| ForwardError::TimedOut)?;
+    let (response, sender) = answered.map_err(|error| progress.failure().map_or(error, ForwardError::Body))?;
+    if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+        return Err(ForwardError::Unasked);
+    }
+    Ok(incoming(response, &method, Lease { sender: Some(sender), pool: pool.clone() }, limits.idle_timeout))
+}
+
+fn wire(request: Forwarded, limits: &Limits, progress: &Progress) -> Result<http::Request<Outgoing>, ForwardError> {
+    let uri: Uri = request.target.to_string().parse().map_err(ForwardError::Unforwardable)?;
+    let body = watched(request.body, limits.idle_timeout);
+    let mut wire = http::Request::new(Outgoing::new(body, limits.body_bytes, progress.clone()));
+    *wire.method_mut() = request.method;
+    *wire.uri_mut() = uri;
+    *wire.headers_mut() = request.headers;
+    Ok(wire)
+}
+
+type Exchanged = (http::Response<Incoming>, SendRequest<Outgoing>);
+
+/// One exchange; once more on a new connection when a kept one turns out to be dead and nothing was done with the request.
+async fn exchange(pool: &Pool, request: http::Request<Outgoing>) -> Result<Exchanged, ForwardError> {
+    let mut loan = pool.borrow().await?;
+    let Some(idled) = loan.idled else { return send(loan, request).await };
+    let spare = (idled > SUSPECT_AFTER).then(|| repeatable(&request)).flatten();
+    match loan.sender.try_send_request(request).await {
+        Ok(response) => Ok((response, loan.sender)),
+        Err(mut failed) => match failed.take_message().or(spare) {
+            Some(request) => send(pool.open().await?, request).await,
+            None => Err(ForwardError::Broken(failed.into_error())),
+        },
+    }
+}
+
+async fn send(mut loan: Loan, request: http::Request<Outgoing>) -> Result<Exchanged, ForwardError> {
+    let response = loan.sender.send_request(request).await.map_err(ForwardError::Broken)?;
+    Ok((response, loan.sender))
+}
+
+/// A copy of a request that may be sent twice: safe (RFC 9110, section 9.2.1) and without a body.
+fn repeatable(request: &http::Request<Outgoing>) -> Option<http::Request<Outgoing>> {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD) && request.body().is_end_stream();
+    safe.then(|| {
+        let mut copy = http::Request::new(Outgoing::new(Body::Empty, None, Progress::from(Instant::now())));
+        *copy.method_mut() = request.method().clone();
+        *copy.uri_mut() = request.uri().clone();
+        *copy.headers_mut() = request.headers().clone();
+        copy
+    })
+}
+
+fn incoming(response: http::Response<Incoming>, method: &Method, lease: Lease, idle: Duration) -> Response {
+    let (mut head, body) = response.into_parts();
+    let length = body.size_hint().exact();
+    strip_hop_by_hop(&mut head.headers);
+    let empty = body.is_end_stream() || *method == Method::HEAD;
+    let body = if empty {
+        drop(lease.settled());
+        // A HEAD answer says how long the body would be.
+        if *method == Method::HEAD { head_body(&head.headers) } else { Body::Empty }
+    } else {
+        Body::Stream { length, stream: Watched::new(Arriving { body, lease }, idle).boxed_local() }
+    };
+    Response { status: head.status, headers: head.headers, body }
+}
+
+fn head_body(headers: &HeaderMap) -> Body {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    Body::Stream { length, stream: futures_util::stream::empty().boxed_local() }
+}
+
+/// A connection while its response is being read; back to the pool when it was read to its end, closed otherwise.
+struct Lease {
+    sender: Option<SendRequest<Outgoing>>,
+    pool: Rc<Pool>,
+}
+
+impl Lease {
+    fn settled(mut self) -> Self {
+        self.settle();
+        self
+    }
+
+    fn settle(&mut self) {
+        if let Some(sender) = self.sender.take() {
+            self.pool.give_back(sender);
+        }
+    }
+}
+
+/// A response's body as it arrives. An error is passed on, so that a truncated body stays visibly so.
+struct Arriving {
+    body: Incoming,
+    lease: Lease,
+}
+
+impl Stream for Arriving {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => return Poll::Pending,
+            };
+            match frame {
+                None => self.lease.settle(),
+                // Trailers end at this hop.
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => return Poll::Ready(Some(Ok(data))),
+                    Err(_) => continue,
+                },
+                Some(Err(_)) => return Poll::Ready(Some(Err(BodyError::Broken))),
+            }
+            return Poll::Ready(None);
+        }
+    }
+}
+
+impl ForwardError {
+    /// A word for metrics.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Body(_) => "request_body",
+            Self::Broken(_) | Self::Unasked => "broken",
+            Self::Connect(_) => "connect",
+            Self::TimedOut => "timeout",
+            Self::Unforwardable(_) => "target",
+        }
+    }
+
+    /// What kind of no this is.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::Body(BodyError::TooLarge) => Refusal::BodyTooLarge,
+            Self::Body(BodyError::Broken | BodyError::Stalled) => {
+                Refusal::BadRequest("The request's body did not arrive.".into())
+            }
+            Self::Broken(_) | Self::Unasked | Self::Connect(ConnectError::Broken(_)) => Refusal::UpstreamBroken,
+            Self::Connect(ConnectError::Refused(_)) => Refusal::UpstreamUnreachable,
+            Self::Connect(ConnectError::TimedOut) | Self::TimedOut => Refusal::UpstreamTimeout,
+            Self::Unforwardable(_) => Refusal::BadRequest("The request target cannot be forwarded.".into()),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Stage 5: say who. First everything is removed that only we may say, in every spelling that some framework folds into the
+//! same variable (`X_Forwarded_User` and `X-Forwarded-User` both become `HTTP_X_FORWARDED_USER`); then it is set from the
+//! [`Permit`]. There is no way to a request for the application but through here, for public routes too.
+
+use std::{borrow::Cow, collections::HashSet, fmt::Write as _};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::{IdentityHeader, IdentityValue, authorize::Permit};
+use crate::{caller::Caller, domain::Principal, message::RequestId};
+
+/// What a site tells its application, and what it never lets a client tell it.
+#[derive(Clone, Debug)]
+pub struct Injector {
+    headers: Vec<IdentityHeader>,
+    reserved: HashSet<String>,
+    forward_access_token: bool,
+}
+
+/// Names that nobody but we may send, besides the configured ones: identity as other proxies spell it, and headers by which
+/// applications let a request be other than it is (attack cases 9 and 15).
+const RESERVED: [&str; 13] = [
+    "forwarded",
+    "remote-user",
+    "x-remote-user",
+    "x-real-ip",
+    "x-request-id",
+    "x-original-uri",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-method",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "proxy-authorization",
+];
+
+/// Whole families of such names.
+const RESERVED_PREFIXES: [&str; 2] = ["x-forwarded-", "x-doorward-"];
+
+/// Headers that end at each hop (RFC 9110, section 7.6.1), and `Expect`, which we have answered ourselves.
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "http2-settings",
+];
+
+impl Injector {
+    /// Takes the configured headers.
+    #[must_use]
+    pub fn new(headers: Vec<IdentityHeader>, forward_access_token: bool) -> Self {
+        let configured = headers.iter().map(|h| fold(h.name.as_str()).into_owned());
+        let reserved = configured.chain(RESERVED.map(str::to_owned)).collect();
+        Self { headers, reserved, forward_access_token }
+    }
+
+    /// The headers for the application: the client's without what is reserved, then ours.
+    #[must_use]
+    pub fn apply(&self, mut headers: HeaderMap, permit: &Permit<'_>, caller: &Caller, id: &RequestId) -> HeaderMap {
+        strip_hop_by_hop(&mut headers);
+        let reserved: Vec<HeaderName> = headers.keys().filter(|name| self.is_reserved(name)).cloned().collect();
+        for name in reserved {
+            headers.remove(name);
+        }
+        self.say_who(&mut headers, permit);
+        say_whence(&mut headers, caller, id);
+        headers
+    }
+
+    fn is_reserved(&self, name: &HeaderName) -> bool {
+        let folded = fold(name.as_str());
+        let token = self.forward_access_token && folded == "authorization";
+        token || self.reserved.contains(folded.as_ref()) || RESERVED_PREFIXES.iter().any(|p| folded.starts_with(p))
+    }
+
+    fn say_who(&self, headers: &mut HeaderMap, permit: &Permit<'_>) {
+        let Some(session) = permit.session() else { return };
+        for header in &self.headers {
+            if let Some(value) = header.value.of(&session.principal) {
+                headers.insert(header.name.clone(), value);
+            }
+        }
+        if self.forward_access_token {
+            let bearer = HeaderValue::try_from(format!("Bearer {}", session.tokens.access.expose()));
+            if let Ok(mut value) = bearer {
+                value.set_sensitive(true);
+                headers.insert(header::AUTHORIZATION, value);
+            }
+        }
+    }
+}
+
+impl IdentityValue {
+    /// The header's value for `principal`; `None` when the claim is absent, and the header then is too.
+    fn of(&self, principal: &Principal) -> Option<HeaderValue> {
+        let one = |text: &str| HeaderValue::try_from(encode(text, &[])).ok();
+        match self {
+            Self::Claim(name) => list(principal.claims.get(name)?),
+            Self::Email => one(principal.email.as_deref()?),
+            Self::Groups => list(&principal.groups),
+            Self::Roles => list(&principal.roles),
+            Self::Subject => one(principal.subject.as_str()),
+            Self::Username => one(principal.username.as_deref()?),
+        }
+    }
+}
+
+/// Several values joined by commas; a comma inside a value is encoded, so that no name can pose as two.
+fn list(values: &[String]) -> Option<HeaderValue> {
+    let encoded: Vec<String> = values.iter().map(|value| encode(value, b",")).collect();
+    (!values.is_empty()).then(|| HeaderValue::try_from(encoded.join(",")).ok()).flatten()
+}
+
+/// `text` with everything percent-encoded that is not a visible US-ASCII character or an inner space, and `%` itself.
+fn encode(text: &str, also: &[u8]) -> String {
+    let last = text.len().saturating_sub(1);
+    let mut encoded = String::with_capacity(text.len());
+    for (at, byte) in text.bytes().enumerate() {
+        let inner_space = byte == b' ' && at != 0 && at != last;
+        if (byte.is_ascii_graphic() || inner_space) && byte != b'%' && !also.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// A header's name as frameworks fold it: `_` for `-` makes no difference. Upper and lower case are folded already.
+fn fold(name: &str) -> Cow<'_, str> {
+    if name.contains('_') { name.replace('_', "-").into() } else { name.into() }
+}
+
+/// Removes what ends at this hop, and what `Connection` says does. What we inject comes later and cannot be named away.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        // A client that names these is up to something: without them the message would mean another.
+        .filter(|name| !matches!(name.as_str(), "host" | "content-length" | "cookie" | "authorization"))
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+fn say_whence(headers: &mut HeaderMap, caller: &Caller, id: &RequestId) {
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    if !caller.forwarded_for.is_empty() {
+        set("x-forwarded-for", &caller.forwarded_for);
+    }
+    set("x-forwarded-proto", caller.origin.scheme());
+    set("x-forwarded-host", caller.origin.authority());
+    headers.insert("x-request-id", id.header());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_cannot_carry_more_than_they_are() {
+        assert_eq!(encode("plain user@x", &[]), "plain user@x");
+        assert_eq!(encode("a\r\nX: y\0", &[]), "a%0D%0AX: y%00");
+        assert_eq!(encode("Jürgen 100%", &[]), "J%C3%BCrgen 100%25");
+        assert_eq!(encode(" a ", &[]), "%20a%20");
+        assert_eq!(list(&["a,b".into(), "c".into()]).unwrap(), "a%2Cb,c");
+        assert_eq!(list(&[]), None);
+    }
+
+    #[test]
+    fn every_spelling_of_a_name_is_reserved() {
+        let name = HeaderName::from_static("x-who");
+        let injector = Injector::new(vec![IdentityHeader { name, value: IdentityValue::Subject }], false);
+        for spelling in
+            ["x-who", "x_who", "remote_user", "remote-user", "x_forwarded_user", "x-forwarded_for", "x_doorward-a"]
+        {
+            assert!(injector.is_reserved(&HeaderName::from_static(spelling)), "{spelling}");
+        }
+        for free in ["x-whom", "accept", "authorization", "cookie"] {
+            assert!(!injector.is_reserved(&HeaderName::from_static(free)), "{free}");
+        }
+    }
+}

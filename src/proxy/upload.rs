@@ -1,0 +1,64 @@
+//! How far a request's body has come, told to whoever waits for the answer: an upload may take long as long as it moves.
+
+use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::message::BodyError;
+
+/// Shared by a body on its way to the application and the wait for the answer; both live on one thread.
+#[derive(Clone, Debug)]
+pub struct Progress(Rc<State>);
+
+#[derive(Debug)]
+struct State {
+    moved: Cell<Instant>,
+    failed: Cell<Option<BodyError>>,
+}
+
+/// The application did not begin its answer in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut;
+
+impl Progress {
+    /// Starts at `now`.
+    pub fn from(now: Instant) -> Self {
+        Self(Rc::new(State { moved: Cell::new(now), failed: Cell::new(None) }))
+    }
+
+    /// A piece of the body went out at `now`.
+    pub fn note(&self, now: Instant) {
+        self.0.moved.set(now);
+    }
+
+    /// The body ended with `error`.
+    pub fn fail(&self, error: BodyError) {
+        self.0.failed.set(Some(error));
+    }
+
+    /// Why the body ended early, if it did.
+    pub fn failure(&self) -> Option<BodyError> {
+        self.0.failed.get()
+    }
+
+    /// Waits for `answer`, for `patience` after the last piece of the body at the longest.
+    ///
+    /// # Errors
+    /// When that time has passed.
+    pub async fn wait_for<T>(&self, answer: impl Future<Output = T>, patience: Duration) -> Result<T, TimedOut> {
+        let mut answer = std::pin::pin!(answer);
+        loop {
+            let deadline = self.0.moved.get() + patience;
+            // Both arms are cancel-safe: the answer is polled again where it was, a timer loses nothing.
+            tokio::select! {
+                biased;
+                answer = &mut answer => return Ok(answer),
+                () = sleep_until(deadline) => {
+                    if self.0.moved.get() + patience <= deadline {
+                        return Err(TimedOut);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Counters in Prometheus' form. Labels come from fixed lists, never from a request: nobody outside can make more of them.
+
+use http::StatusCode;
+use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    sign_ins: IntCounterVec,
+    sign_outs: IntCounter,
+    sessions_lapsed: IntCounterVec,
+    upstream_errors: IntCounterVec,
+    discoveries: IntCounterVec,
+    ready: IntGauge,
+    revocations: IntGauge,
+}
+
+impl Metrics {
+    /// Metrics that start at zero.
+    ///
+    /// # Errors
+    /// When two metrics have one name, which a test would see.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str, label: &str| {
+            let counter = IntCounterVec::new(Opts::new(name, help), &[label])?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let requests =
+            counter("doorward_requests_total", "Requests on the public listener by status class.", "status")?;
+        let sign_ins = counter("doorward_sign_ins_total", "Callbacks by what became of them.", "outcome")?;
+        let lapsed = counter("doorward_sessions_lapsed_total", "Presented sessions that no longer count.", "reason")?;
+        let upstream = counter("doorward_upstream_errors_total", "Requests the application did not answer.", "kind")?;
+        let discoveries =
+            counter("doorward_discoveries_total", "Readings of the provider's metadata and keys.", "outcome")?;
+        let ready = gauge("doorward_ready", "1 when this node should be sent traffic.")?;
+        let revocations = gauge("doorward_revocations", "Revocations held.")?;
+        let sign_outs = IntCounter::new("doorward_sign_outs_total", "Sign-outs by users at this node.")?;
+        registry.register(Box::new(sign_outs.clone()))?;
+        let info = gauge_with_version(&registry)?;
+        info.set(1);
+        Ok(Self {
+            requests,
+            sign_ins,
+            sign_outs,
+            sessions_lapsed: lapsed,
+            upstream_errors: upstream,
+            discoveries,
+            ready,
+            revocations,
+            registry,
+        })
+    }
+
+    /// A request was answered.
+    pub fn request(&self, status: StatusCode) {
+        let class = match status.as_u16() {
+            100..=199 => "1xx",
+            200..=299 => "2xx",
+            300..=399 => "3xx",
+            400..=499 => "4xx",
+            _ => "5xx",
+        };
+        self.requests.with_label_values(&[class]).inc();
+    }
+
+    /// A callback came to `outcome`.
+    pub fn sign_in(&self, outcome: &'static str) {
+        self.sign_ins.with_label_values(&[outcome]).inc();
+    }
+
+    /// A user signed out.
+    pub fn sign_out(&self) {
+        self.sign_outs.inc();
+    }
+
+    /// A presented session no longer counts.
+    pub fn lapsed(&self, reason: &'static str) {
+        self.sessions_lapsed.with_label_values(&[reason]).inc();
+    }
+
+    /// The application did not answer.
+    pub fn upstream_error(&self, kind: &'static str) {
+        self.upstream_errors.with_label_values(&[kind]).inc();
+    }
+
+    /// The provider's metadata was read, or not.
+    pub fn discovery(&self, outcome: &'static str) {
+        self.discoveries.with_label_values(&[outcome]).inc();
+    }
+
+    /// The text that Prometheus reads.
+    ///
+    /// # Errors
+    /// When it cannot be written, which only a broken metric does.
+    pub fn text(&self, ready: bool, revocations: usize) -> Result<Vec<u8>, prometheus::Error> {
+        self.ready.set(i64::from(ready));
+        self.revocations.set(i64::try_from(revocations).unwrap_or(i64::MAX));
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+fn gauge_with_version(registry: &Registry) -> Result<IntGauge, prometheus::Error> {
+    let opts =
+        Opts::new("doorward_build_info", "1, with the version.").const_label("version", env!("CARGO_PKG_VERSION"));
+    let gauge = IntGauge::with_opts(opts)?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}
