@@ -1,6 +1,35 @@
-//! The browser's detour.
+//! The browser's detour: our own endpoints below one prefix. A sign-in begins at a request that needs one or at `start`, comes back
+//! at `callback`, and ends at `sign_out`.
 
-use std::time::Duration;
+mod attempt;
+mod callback;
+mod params;
+mod return_to;
+mod sign_out;
+mod used;
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderValue, Method, StatusCode, header};
+use serde_json::json;
+
+use crate::{
+    caller::Caller,
+    domain::{Clock, Lifetimes, NodeIncarnation, Random, Session},
+    message::{Request, Response},
+    oidc::{Authorization, Provider},
+    respond::Refusal,
+    revocation::Revocations,
+    session::{
+        CookieConfigError, InvalidCookie, KeyRing, OwnCookies, Purpose, RequestCookies, SameSite, SealedCookie,
+        SessionStore, SetCookies,
+    },
+    status::Metrics,
+};
+use attempt::{Attempt, Attempts};
+use params::Params;
+pub use return_to::ReturnTo;
+use used::UsedStates;
 
 /// How sign-in behaves at the browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,4 +51,227 @@ pub enum ResponseMode {
     FormPost,
     /// A redirect with a query.
     Query,
+}
+
+/// Sign-in and sign-out at one site.
+#[derive(Debug)]
+pub struct Login {
+    config: Config,
+    parts: Parts,
+    attempts: Attempts,
+    used: UsedStates,
+}
+
+/// What sign-in works with.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Whom it sends browsers to.
+    pub provider: Arc<Provider>,
+    /// Where it puts sessions.
+    pub store: Arc<dyn SessionStore>,
+    /// What it ends.
+    pub revocations: Arc<Revocations>,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
+    /// This start of this node, for `proved_by`.
+    pub incarnation: NodeIncarnation,
+    /// How long sessions live.
+    pub lifetimes: Lifetimes,
+    /// Claims that headers ask for, beyond the usual ones.
+    pub wanted_claims: Vec<String>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+}
+
+/// One of our own endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Endpoint {
+    Callback,
+    SignOut,
+    SignedOut,
+    Start,
+    UserInfo,
+}
+
+/// What an own endpoint needs to know of a request, besides the request itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit<'a> {
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// The cookies.
+    pub cookies: &'a RequestCookies,
+    /// The session, if it counts.
+    pub session: Option<&'a Session>,
+}
+
+impl Login {
+    /// Sets up sign-in for `site`, whose cookies are `cookies`.
+    ///
+    /// # Errors
+    /// When the configured cookies cannot work.
+    pub fn new(
+        config: Config,
+        parts: Parts,
+        cookies: &OwnCookies,
+        keys: &KeyRing,
+        site: &str,
+    ) -> Result<Self, CookieConfigError> {
+        let cookies = match config.response_mode {
+            ResponseMode::FormPost => cookies.with_same_site(SameSite::None)?,
+            ResponseMode::Query => cookies.with_same_site(SameSite::Lax)?,
+        };
+        let sealed = SealedCookie::new(keys, Purpose::LoginAttempt, site);
+        let attempts = Attempts::new(cookies, sealed, parts.random.clone(), config.attempt_ttl, config.max_attempts);
+        Ok(Self { config, parts, attempts, used: UsedStates::default() })
+    }
+
+    /// Whether a decoded path is one of ours.
+    #[must_use]
+    pub fn owns(&self, path: &str) -> bool {
+        let below = path.strip_prefix(self.config.path_prefix.as_str());
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ';']))
+    }
+
+    /// Answers a request to one of our endpoints.
+    ///
+    /// # Errors
+    /// When it is not served.
+    pub async fn answer(&self, request: Request, visit: Visit<'_>) -> Result<Response, Refusal> {
+        let path = request.target.decoded_path();
+        let name = path.strip_prefix(self.config.path_prefix.as_str()).unwrap_or_default();
+        let endpoint = Endpoint::named(name).ok_or(Refusal::NotFound)?;
+        endpoint.admits(&request.method, self.config.response_mode)?;
+        match endpoint {
+            Endpoint::Callback => self.callback(request, visit).await,
+            Endpoint::SignOut => self.sign_out(&request, visit).await,
+            Endpoint::SignedOut => Ok(self.signed_out_page()),
+            Endpoint::Start => self.start(&request, visit).await,
+            Endpoint::UserInfo => self.userinfo(visit),
+        }
+    }
+
+    /// Sends a browser to sign in, and remembers where it was going.
+    ///
+    /// # Errors
+    /// When the provider has not been reached, or our origin makes no URL.
+    pub async fn begin(
+        &self,
+        to: ReturnTo,
+        passed_on: &[(String, String)],
+        visit: Visit<'_>,
+    ) -> Result<Response, Refusal> {
+        let redirect_uri = visit.caller.url(&self.path("/callback")).ok_or(Refusal::Internal)?;
+        let secrets = self.parts.provider.attempt_secrets();
+        let authorization = Authorization {
+            redirect_uri: &redirect_uri,
+            state: &secrets.state,
+            nonce: &secrets.nonce,
+            pkce: &secrets.pkce,
+            response_mode: self.config.response_mode.parameter(),
+            passed_on,
+        };
+        let url = self.parts.provider.authorization_url(&authorization).await.map_err(|_| Refusal::NotReady)?;
+        let attempt = Attempt::new(secrets, redirect_uri, to);
+        let set = self.attempts.remember(&attempt, visit.cookies, self.parts.clock.now());
+        Ok(with_cookies(redirect(StatusCode::FOUND, url.as_str())?, &set.map_err(cannot_set)?))
+    }
+
+    /// Where a page may send its user to sign in and come back to `to`.
+    #[must_use]
+    pub fn start_url(&self, to: &ReturnTo) -> String {
+        let rd: String = url::form_urlencoded::byte_serialize(to.as_str().as_bytes()).collect();
+        format!("{}?rd={rd}", self.path("/start"))
+    }
+
+    async fn start(&self, request: &Request, visit: Visit<'_>) -> Result<Response, Refusal> {
+        let params = Params::parse(request.target.query().unwrap_or_default())?;
+        let to = params.get("rd").map_or_else(ReturnTo::home, |rd| self.return_to(rd, visit.caller));
+        let passed_on: Vec<(String, String)> =
+            params.iter().filter(|(name, _)| self.parts.provider.passes_on(name)).collect();
+        self.begin(to, &passed_on, visit).await
+    }
+
+    /// What the user's own page may know of the session: no token.
+    fn userinfo(&self, visit: Visit<'_>) -> Result<Response, Refusal> {
+        let Some(session) = visit.session else {
+            return Err(Refusal::SignInNeeded { login_url: self.start_url(&ReturnTo::home()) });
+        };
+        let principal = &session.principal;
+        let about = json!({
+            "sub": principal.subject.as_str(),
+            "preferred_username": principal.username,
+            "email": principal.email,
+            "groups": principal.groups,
+            "roles": principal.roles,
+            "signed_in_at": session.opened_at.as_secs(),
+        });
+        Ok(Response::new(StatusCode::OK)
+            .with(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .with(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"))
+            .with_body(about.to_string()))
+    }
+
+    /// Adds to `headers` what makes a browser forget every cookie of ours that it sent.
+    pub fn clear_cookies(&self, sent: &RequestCookies, headers: &mut http::HeaderMap) {
+        self.attempts.forget_all(sent).apply(headers);
+    }
+
+    fn return_to(&self, text: &str, caller: &Caller) -> ReturnTo {
+        ReturnTo::parse(text, &caller.origin, &self.config.path_prefix)
+    }
+
+    fn path(&self, endpoint: &str) -> String {
+        format!("{}{endpoint}", self.config.path_prefix)
+    }
+}
+
+impl Endpoint {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "/callback" => Self::Callback,
+            "/sign_out" => Self::SignOut,
+            "/signed_out" => Self::SignedOut,
+            "/start" => Self::Start,
+            "/userinfo" => Self::UserInfo,
+            _ => return None,
+        })
+    }
+
+    fn admits(self, method: &Method, mode: ResponseMode) -> Result<(), Refusal> {
+        let allowed = match (self, mode) {
+            (Self::Callback, ResponseMode::FormPost) => "POST",
+            (Self::SignOut, _) => "GET, POST",
+            _ => "GET",
+        };
+        let admitted = allowed.split(", ").any(|m| m == method.as_str());
+        if admitted { Ok(()) } else { Err(Refusal::MethodNotAllowed(allowed)) }
+    }
+}
+
+impl ResponseMode {
+    fn parameter(self) -> Option<&'static str> {
+        match self {
+            Self::FormPost => Some("form_post"),
+            Self::Query => None,
+        }
+    }
+}
+
+fn redirect(status: StatusCode, to: &str) -> Result<Response, Refusal> {
+    let to = HeaderValue::try_from(to).map_err(|_| Refusal::Internal)?;
+    Ok(Response::new(status)
+        .with(header::LOCATION, to)
+        .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+}
+
+fn with_cookies(mut response: Response, set: &SetCookies) -> Response {
+    set.apply(&mut response.headers);
+    response
+}
+
+fn cannot_set(error: InvalidCookie) -> Refusal {
+    tracing::error!(%error, "an attempt cannot be remembered");
+    Refusal::Internal
 }

@@ -1,0 +1,208 @@
+//! The way back: state, then code, then tokens, then session, then where the user was going. Each step has what the one before left, and
+//! none comes before the attempt has been found to be this browser's.
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use http::{Method, StatusCode, header};
+
+use super::{Attempt, Login, Params, ReturnTo, Visit, redirect, with_cookies};
+use crate::{
+    domain::{AdapterSessionId, SecretString, Session, opaque_token},
+    message::{Body, Request, Response},
+    oidc::{self, RedeemError, Redemption, principal},
+    respond::{Action, Blame, Page, Refusal, SignInFailed},
+    session::{SetCookies, StoreError},
+};
+
+/// Largest form of a `form_post` callback, in bytes.
+const MAX_FORM: usize = 64 * 1024;
+/// Longest part of a provider's error that is shown, in characters.
+const MAX_SHOWN: usize = 200;
+
+/// What a callback says, once it belongs to an attempt.
+enum Answer {
+    Code(SecretString),
+    Error { name: String, description: String },
+}
+
+impl Login {
+    pub(super) async fn callback(&self, request: Request, visit: Visit<'_>) -> Result<Response, Refusal> {
+        let status = if request.method == Method::POST { StatusCode::SEE_OTHER } else { StatusCode::FOUND };
+        let params = read_params(request).await?;
+        let Some(attempt) = self.claim(&params, visit) else { return self.no_attempt(visit) };
+        let forget = self.attempts.forget(attempt.state.expose(), visit.cookies);
+        match self.complete(&attempt, &params, visit).await {
+            Ok(set) => {
+                self.parts.metrics.sign_in("ok");
+                let mut all = forget;
+                all.extend(set);
+                Ok(with_cookies(redirect(status, attempt.return_to.as_str())?, &all))
+            }
+            Err(failed) => Err(Refusal::SignInFailed(failed)),
+        }
+    }
+
+    /// The attempt that this callback belongs to, claimed so that no other callback gets it. Before this nothing of the callback is believed,
+    /// and the provider is not called.
+    fn claim(&self, params: &Params, visit: Visit<'_>) -> Option<Attempt> {
+        let now = self.parts.clock.now();
+        let attempt = self.attempts.find(params.get("state")?, &visit.caller.origin, visit.cookies, now)?;
+        self.used.claim(&attempt.state, now, self.attempts.ttl()).then_some(attempt)
+    }
+
+    /// Missing, foreign, expired or used: the reasons look alike to whoever sent it. Never a redirect, which could loop.
+    fn no_attempt(&self, visit: Visit<'_>) -> Result<Response, Refusal> {
+        self.parts.metrics.sign_in("no_attempt");
+        if visit.session.is_some() {
+            let page = Page {
+                title: "You are signed in".to_owned(),
+                text: "This sign-in was already completed, or belongs to another tab.".to_owned(),
+                actions: vec![Action::link("Continue", "/")],
+                id: None,
+            };
+            return Ok(page.into_response(StatusCode::OK));
+        }
+        tracing::info!("a callback belongs to no attempt of this browser");
+        let message = "This sign-in has expired, was already completed, or was begun in another browser.";
+        Err(Refusal::SignInFailed(self.failed(Blame::Browser, message, &ReturnTo::home())))
+    }
+
+    async fn complete(&self, attempt: &Attempt, params: &Params, visit: Visit<'_>) -> Result<SetCookies, SignInFailed> {
+        let code = self.code(attempt, params).await?;
+        let redemption = Redemption {
+            code: &code,
+            redirect_uri: &attempt.redirect_uri,
+            nonce: attempt.nonce.expose(),
+            pkce: &attempt.pkce,
+        };
+        let login = self.parts.provider.redeem(&redemption).await.map_err(|e| self.not_redeemed(attempt, &e))?;
+        let session = self.session(login);
+        let now = self.parts.clock.now();
+        let saved = self.parts.store.save(&session, visit.cookies, now).await;
+        let set = saved.map_err(|error| self.not_saved(attempt, &error))?;
+        tracing::info!(subject = %session.principal.subject, "signed in");
+        Ok(set)
+    }
+
+    async fn code(&self, attempt: &Attempt, params: &Params) -> Result<SecretString, SignInFailed> {
+        let accepted = self.parts.provider.accepts_issuer(params.get("iss")).await;
+        let accepted = accepted.map_err(|e| self.not_redeemed(attempt, &RedeemError::NotReady(e)))?;
+        if !accepted {
+            self.parts.metrics.sign_in("wrong_issuer");
+            tracing::warn!("a callback names another issuer, or none where the provider always names itself");
+            let message = "The answer came from another identity server than the one that was asked.";
+            return Err(self.failed(Blame::Browser, message, &attempt.return_to));
+        }
+        match Answer::of(params) {
+            Some(Answer::Code(code)) => Ok(code),
+            Some(Answer::Error { name, description }) => Err(self.refused(attempt, &name, &description)),
+            None => {
+                self.parts.metrics.sign_in("no_code");
+                Err(self.failed(Blame::Browser, "The identity server sent no code.", &attempt.return_to))
+            }
+        }
+    }
+
+    fn refused(&self, attempt: &Attempt, name: &str, description: &str) -> SignInFailed {
+        self.parts.metrics.sign_in("provider_error");
+        tracing::info!(error = name, "the provider answered a sign-in with an error");
+        let blame = match name {
+            "temporarily_unavailable" | "server_error" => Blame::Unavailable,
+            _ => Blame::Denied,
+        };
+        let message = match description {
+            "" => format!("The identity server answered: {name}."),
+            description => format!("The identity server answered: {description} ({name})."),
+        };
+        self.failed(blame, &message, &attempt.return_to)
+    }
+
+    fn not_redeemed(&self, attempt: &Attempt, error: &RedeemError) -> SignInFailed {
+        self.parts.metrics.sign_in(error.kind());
+        let (blame, message) = match error {
+            RedeemError::NotReady(_) | RedeemError::Unavailable(_) => (Blame::Unavailable, UNAVAILABLE),
+            RedeemError::UserInfo(error) if error.is_outage() => (Blame::Unavailable, UNAVAILABLE),
+            RedeemError::Refused(_) => (Blame::Denied, "The identity server did not accept this sign-in."),
+            _ => (Blame::Provider, "The identity server's answer cannot be trusted."),
+        };
+        tracing::warn!(%error, "a code became no login");
+        self.failed(blame, message, &attempt.return_to)
+    }
+
+    fn not_saved(&self, attempt: &Attempt, error: &StoreError) -> SignInFailed {
+        self.parts.metrics.sign_in("not_saved");
+        tracing::error!(%error, "a session cannot be kept");
+        let message = match error {
+            StoreError::StateTooLarge(_) => "Your account has too many roles or groups to be kept in this browser.",
+            _ => "Your session cannot be kept.",
+        };
+        self.failed(Blame::Provider, message, &attempt.return_to)
+    }
+
+    fn failed(&self, blame: Blame, message: &str, return_to: &ReturnTo) -> SignInFailed {
+        SignInFailed { blame, message: message.to_owned(), retry_url: self.start_url(return_to) }
+    }
+
+    /// A new session, whatever the browser brought: nothing of before the login lives on in it.
+    fn session(&self, login: oidc::Login) -> Session {
+        let now = self.parts.clock.now();
+        let principal = principal(&login, &self.parts.wanted_claims);
+        let id_token = login.id_token.get();
+        let token_iat = login.access_token.as_ref().map_or(id_token.issued_at, |claims| claims.get().issued_at);
+        Session {
+            adapter_session_id: AdapterSessionId::new(opaque_token(self.parts.random.as_ref())),
+            issuer: id_token.issuer.clone(),
+            sid: id_token.sid.clone(),
+            principal,
+            established_at: id_token.issued_at,
+            token_iat,
+            proved_at: login.asked_at,
+            proved_by: self.parts.incarnation.clone(),
+            opened_at: now,
+            last_seen: now,
+            tokens: login.tokens,
+        }
+    }
+}
+
+impl Answer {
+    fn of(params: &Params) -> Option<Self> {
+        if let Some(name) = params.get("error") {
+            let shown = |text: &str| text.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect();
+            let description = params.get("error_description").unwrap_or_default();
+            return Some(Self::Error { name: shown(name), description: shown(description) });
+        }
+        params.get("code").map(|code| Self::Code(SecretString::new(code)))
+    }
+}
+
+const UNAVAILABLE: &str = "The identity server cannot be reached. Please try again in a moment.";
+
+async fn read_params(request: Request) -> Result<Params, Refusal> {
+    if request.method != Method::POST {
+        return Params::parse(request.target.query().unwrap_or_default());
+    }
+    let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if !content_type.starts_with("application/x-www-form-urlencoded") {
+        return Err(Refusal::BadRequest("The callback must be a form.".into()));
+    }
+    let form = read_form(request.body).await?;
+    let form = std::str::from_utf8(&form).map_err(|_| Refusal::BadRequest("The form is not UTF-8.".into()))?;
+    Params::parse(form)
+}
+
+async fn read_form(body: Body) -> Result<Bytes, Refusal> {
+    let mut stream = match body {
+        Body::Empty => return Ok(Bytes::new()),
+        Body::Full(bytes) => return Ok(bytes),
+        Body::Stream { stream, .. } => stream,
+    };
+    let mut form = BytesMut::new();
+    while let Some(piece) = stream.next().await {
+        form.extend_from_slice(&piece.map_err(|_| Refusal::BadRequest("The form did not arrive.".into()))?);
+        if form.len() > MAX_FORM {
+            return Err(Refusal::BodyTooLarge);
+        }
+    }
+    Ok(form.freeze())
+}

@@ -1,0 +1,105 @@
+//! The way out. The session ends here first, for every copy of its cookie; then its refresh token is revoked server to server; then the
+//! browser is sent to end its session at the provider. Nobody else can make a browser do it (attack case 59).
+
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode, header};
+
+use super::{Login, ReturnTo, Visit, redirect, with_cookies};
+use crate::{
+    caller::Origin,
+    domain::{Lifetimes, SecretString, Session, opaque_token},
+    message::{Request, Response},
+    respond::{Action, Page, Refusal},
+    session::SetCookies,
+};
+
+/// Longest wait for the provider to confirm that the refresh token is revoked; the user is not kept waiting for more.
+const REVOCATION_PATIENCE: Duration = Duration::from_secs(3);
+
+impl Login {
+    pub(super) async fn sign_out(&self, request: &Request, visit: Visit<'_>) -> Result<Response, Refusal> {
+        if !is_own_wish(request, &visit.caller.origin) {
+            return Ok(self.confirmation_page());
+        }
+        let forget = self.end_locally(visit).await?;
+        self.parts.metrics.sign_out();
+        if let Some(refresh) = visit.session.and_then(|session| session.tokens.refresh.as_ref()) {
+            self.revoke(refresh).await;
+        }
+        let hint = visit.session.map(|session| &session.tokens.id);
+        let next = self.next_stop(hint, visit).await?;
+        Ok(with_cookies(redirect(StatusCode::SEE_OTHER, &next)?, &forget))
+    }
+
+    pub(super) fn signed_out_page(&self) -> Response {
+        let page = Page {
+            title: "Signed out".to_owned(),
+            text: "You are signed out.".to_owned(),
+            actions: vec![Action::link("Sign in again", &self.start_url(&ReturnTo::home()))],
+            id: None,
+        };
+        page.into_response(StatusCode::OK)
+    }
+
+    fn confirmation_page(&self) -> Response {
+        let page = Page {
+            title: "Sign out?".to_owned(),
+            text: "Another page asked to sign you out. Nothing has happened yet.".to_owned(),
+            actions: vec![Action::button("Sign out", &self.path("/sign_out"))],
+            id: None,
+        };
+        page.into_response(StatusCode::OK)
+    }
+
+    /// Revokes first, then removes: whoever copied the cookie is refused from the first of the two steps on.
+    async fn end_locally(&self, visit: Visit<'_>) -> Result<SetCookies, Refusal> {
+        if let Some(session) = visit.session {
+            let now = self.parts.clock.now();
+            self.parts.revocations.end_session(&session.adapter_session_id, self.end_of(session), now);
+            tracing::info!(subject = %session.principal.subject, "signed out");
+        }
+        self.parts.store.close(visit.session, visit.cookies).await.map_err(|error| {
+            tracing::error!(%error, "a session cannot be closed in its store");
+            Refusal::Internal
+        })
+    }
+
+    /// When every copy of the session's cookie has ended by itself. A copy may be kept alive by use up to the absolute limit.
+    fn end_of(&self, session: &Session) -> crate::domain::Timestamp {
+        let Lifetimes { max, .. } = self.parts.lifetimes;
+        session.opened_at.plus(max)
+    }
+
+    async fn revoke(&self, refresh: &SecretString) {
+        let revoked = tokio::time::timeout(REVOCATION_PATIENCE, self.parts.provider.revoke(refresh)).await;
+        match revoked {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a refresh token is not known to be revoked"),
+            Err(_) => tracing::warn!("revoking a refresh token took too long"),
+        }
+    }
+
+    async fn next_stop(&self, hint: Option<&SecretString>, visit: Visit<'_>) -> Result<String, Refusal> {
+        let signed_out = self.path("/signed_out");
+        let back = visit.caller.url(&signed_out).ok_or(Refusal::Internal)?;
+        let state = opaque_token(self.parts.random.as_ref());
+        let there = self.parts.provider.end_session_url(hint, &back, &state).await;
+        Ok(there.map_or(signed_out, String::from))
+    }
+}
+
+/// Whether the user asked for it on this site: by Fetch Metadata, or by `Origin`. A `GET` must be a navigation too, so that no image or
+/// prefetch of our own pages signs anybody out.
+fn is_own_wish(request: &Request, origin: &Origin) -> bool {
+    let header = |name: &str| request.headers.get(name).and_then(|v| v.to_str().ok());
+    if let Some(site) = header("sec-fetch-site") {
+        let navigates = header("sec-fetch-mode") == Some("navigate") && header("sec-fetch-dest") == Some("document");
+        return site == "same-origin" && (request.method == Method::POST || navigates);
+    }
+    names_origin(&request.headers, origin)
+}
+
+fn names_origin(headers: &HeaderMap, origin: &Origin) -> bool {
+    headers.get(header::ORIGIN).and_then(|v| v.to_str().ok()) == Some(origin.to_string().as_str())
+}
