@@ -1,6 +1,28 @@
 //! Doorward: an OpenID Connect relying-party adapter that stands before one node of an application.
+//!
+//! **A request** comes in at [`front`], which makes a framework-neutral [`message::Request`] of it: its [`target`] has one reading, or it is
+//! refused. [`site`] asks [`caller`] who is at the other end, and hands the request to our own endpoints ([`login`]) or to the application
+//! ([`proxy`]). There each stage consumes what the one before left: a rule is found, the session is opened and judged, a permit is given,
+//! the headers are stripped and set, and the request passes on. Whatever says no says a kind of no, and [`respond`] alone says what that is
+//! in HTTP.
+//!
+//! **A sign-in** begins where a page needs one, or at `start`: [`login`] seals what must be remembered into a cookie of its own and sends
+//! the browser to the provider. It comes back at the callback with a state that must be this browser's; only then is the code redeemed by
+//! [`oidc`], every token verified, and a [`domain::Session`] put into its store ([`session`]).
+//!
+//! **A sign-out** ends the session in [`revocation`] first, so that a copy of its cookie is refused from then on; then the refresh token is
+//! revoked server to server; then the browser is sent to end its session at the provider.
+//!
+//! **In the background** ([`background`]) the provider's metadata and keys are read until they are there, and read again before they grow
+//! old. [`admin`] tells on a listener of its own whether this node is ready, and what it counts.
+//!
+//! The modules, in the order in which data meets them:
 
+pub mod commands;
 pub mod config;
+pub mod app;
+pub mod front;
+pub mod site;
 pub mod caller;
 pub mod target;
 pub mod message;
@@ -10,8 +32,10 @@ pub mod session;
 pub mod revocation;
 pub mod oidc;
 pub mod admin;
+pub mod background;
 pub mod respond;
 pub mod status;
 pub mod http_client;
+pub mod lifecycle;
 pub mod telemetry;
 pub mod domain;

@@ -5,12 +5,20 @@
 mod application;
 
 use std::{
+    collections::BTreeMap,
     error::Error,
+    future::pending,
     io,
     io::Write,
     net::{SocketAddr, TcpListener},
+    sync::Arc,
 };
 
+use doorward::{
+    app::{App, World},
+    config::Config,
+    domain::{SystemClock, SystemRandom},
+};
 use identity_server::{Client, Endpoint, IdentityServer, Options, User};
 use serde_json::{Value, json};
 
@@ -36,7 +44,7 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     print(&greeting(&public_url, &identity_server))?;
     tokio::select! {
         ended = application.server => ended?,
-        ended = start_adapter(config.to_string()) => ended?,
+        ended = run_adapter(config.to_string()) => ended?,
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
     Ok(())
@@ -89,8 +97,9 @@ fn print(text: &str) -> io::Result<()> {
 }
 
 /// Runs the adapter on this configuration until the demo ends.
-async fn start_adapter(config_json: String) -> Result<(), Box<dyn Error>> {
-    // The library cannot be built from a configuration yet; until then nothing stands at the printed address.
-    drop(config_json);
-    std::future::pending().await
+async fn run_adapter(config_json: String) -> Result<(), Box<dyn Error>> {
+    let config = Config::from_json(&config_json, &BTreeMap::new())?;
+    let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+    App::build(config, &world)?.run(pending()).await?;
+    Ok(())
 }

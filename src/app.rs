@@ -1,0 +1,210 @@
+//! The composition root: a configuration becomes listeners, one site behind a swappable snapshot, and loops. It alone names concrete
+//! stores and clients; nobody imports it but the commands.
+
+mod listener;
+
+use std::{future::Future, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+
+use actix_server::{Server, ServerHandle};
+use arc_swap::ArcSwap;
+use thiserror::Error;
+
+use crate::{
+    admin::Admin,
+    background::discovery::Discovery,
+    config::Config,
+    domain::{Clock, NodeIncarnation, Random, opaque_token},
+    front::Worker,
+    lifecycle::{Shutdown, Supervisor},
+    login::{self, Login},
+    oidc::{self, Provider},
+    proxy::{self, IdentityValue, Proxy},
+    revocation::Revocations,
+    session::{CookieConfigError, CookieStore, KeyRing, KeyRingError, OwnCookies},
+    site::Site,
+    status::{Metrics, Readiness},
+};
+use listener::Bound;
+
+/// A process that is about to serve: bound, but not yet accepting.
+#[derive(Debug)]
+pub struct App {
+    public: Bound,
+    admin: Bound,
+    site: Arc<ArcSwap<Site>>,
+    status: Arc<Admin>,
+    discovery: Discovery,
+    random: Arc<dyn Random>,
+    drain: Duration,
+}
+
+/// What the outside world is to a process; tests bring their own.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+}
+
+/// Why a process cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A listener cannot be bound.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// Where.
+        address: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The configured cookies cannot work.
+    #[error("the configured cookies cannot work")]
+    Cookies(#[from] CookieConfigError),
+    /// The cookie keys cannot be used.
+    #[error("the cookie keys cannot be used")]
+    Keys(#[from] KeyRingError),
+    /// Metrics cannot be set up.
+    #[error("metrics cannot be set up")]
+    Metrics(#[from] prometheus::Error),
+    /// The provider's side cannot be set up.
+    #[error("the identity server's side cannot be set up")]
+    Provider(#[from] oidc::BuildError),
+}
+
+/// The one site of this version. Its name is in every seal.
+const SITE: &str = "default";
+/// Longest time for loops to end after the listeners have.
+const LOOPS_END_WITHIN: Duration = Duration::from_secs(5);
+
+impl App {
+    /// Builds everything and binds both listeners.
+    ///
+    /// # Errors
+    /// When something cannot be set up; nothing was served then.
+    pub fn build(config: Config, world: &World) -> Result<Self, StartError> {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let status = Arc::new(Admin {
+            readiness: Arc::new(Readiness::default()),
+            metrics: Arc::new(Metrics::new()?),
+            revocations: Arc::new(Revocations::default()),
+        });
+        let public = listener::public(&config.listen)?;
+        let admin = listener::admin(config.admin.listen)?;
+        let drain = config.proxy.limits.drain;
+        let provider = Arc::new(Provider::build(config.oidc.clone(), world.clock.clone(), world.random.clone())?);
+        let site = site(config, &provider, &status, world)?;
+        let discovery = Discovery {
+            provider,
+            readiness: status.readiness.clone(),
+            metrics: status.metrics.clone(),
+            random: world.random.clone(),
+        };
+        let site = Arc::new(ArcSwap::from_pointee(site));
+        Ok(Self { public, admin, site, status, discovery, random: world.random.clone(), drain })
+    }
+
+    /// Where the public listener listens; `None` for a unix socket.
+    #[must_use]
+    pub fn public_address(&self) -> Option<SocketAddr> {
+        self.public.address()
+    }
+
+    /// Where the admin listener listens.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.address()
+    }
+
+    /// Serves until `stop` is done; then not ready, then finishes what is in flight up to the drain limit, then ends.
+    ///
+    /// # Errors
+    /// When a listener fails.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let shutdown = Shutdown::default();
+        let supervisor = Supervisor::new(shutdown.clone());
+        let (public, admin) = self.servers()?;
+        tracing::info!(listener = "public", address = %self.public, "listening");
+        tracing::info!(listener = "admin", address = %self.admin, "listening");
+        supervisor.spawn("discovery", self.discovery.run(shutdown));
+        let (public_handle, admin_handle) = (public.handle(), admin.handle());
+        let readiness = self.status.readiness.clone();
+        let end = async {
+            stop.await;
+            tracing::info!("stopping: no longer ready, finishing what is in flight");
+            readiness.drain();
+            finish(&public_handle, &admin_handle).await;
+        };
+        let (public, admin, ()) = futures_util::join!(public, admin, end);
+        supervisor.finish(LOOPS_END_WITHIN).await;
+        tracing::info!("stopped");
+        public.and(admin)
+    }
+
+    /// The public server, and the admin server, which outlives it so that readiness can be asked to the end.
+    fn servers(&self) -> io::Result<(Server, Server)> {
+        let (site, metrics, random) = (self.site.clone(), self.status.metrics.clone(), self.random.clone());
+        let worker = move || Rc::new(Worker::new(site.clone(), metrics.clone(), random.clone()));
+        let limits = self.site.load().limits;
+        let public = listener::serve_public(&self.public, worker, limits, self.drain)?;
+        let admin = listener::serve_admin(&self.admin, &self.status)?;
+        Ok((public, admin))
+    }
+}
+
+async fn finish(public: &ServerHandle, admin: &ServerHandle) {
+    public.stop(true).await;
+    admin.stop(true).await;
+}
+
+fn site(config: Config, provider: &Arc<Provider>, status: &Admin, world: &World) -> Result<Site, StartError> {
+    let keys = key_ring(&config, world)?;
+    let cookies = OwnCookies::new(&config.session.cookie)?;
+    let store = Arc::new(CookieStore::new(&config.session, &keys, SITE, world.random.clone())?);
+    let login_parts = login::Parts {
+        provider: provider.clone(),
+        store: store.clone(),
+        revocations: status.revocations.clone(),
+        metrics: status.metrics.clone(),
+        incarnation: NodeIncarnation::new(opaque_token(world.random.as_ref())),
+        lifetimes: config.session.lifetimes,
+        wanted_claims: wanted_claims(&config.proxy),
+        clock: world.clock.clone(),
+        random: world.random.clone(),
+    };
+    let proxy_parts = proxy::Parts {
+        store,
+        revocations: status.revocations.clone(),
+        lifetimes: config.session.lifetimes,
+        cookies: cookies.clone(),
+        metrics: status.metrics.clone(),
+        clock: world.clock.clone(),
+    };
+    Ok(Site {
+        caller: config.caller,
+        limits: config.proxy.limits,
+        login: Login::new(config.login, login_parts, &cookies, &keys, SITE)?,
+        proxy: Proxy::new(config.proxy, proxy_parts),
+    })
+}
+
+fn key_ring(config: &Config, world: &World) -> Result<KeyRing, KeyRingError> {
+    if config.session.cookie.keys.is_empty() {
+        tracing::warn!(
+            "sidecar.cookie.keys: none; one was made, so that sessions end with this process and on no other node count"
+        );
+        return Ok(KeyRing::generate(world.random.as_ref()));
+    }
+    KeyRing::new(&config.session.cookie.keys)
+}
+
+fn wanted_claims(config: &proxy::Config) -> Vec<String> {
+    let claims = config.headers.iter().filter_map(|header| match &header.value {
+        IdentityValue::Claim(name) => Some(name.clone()),
+        _ => None,
+    });
+    claims.collect()
+}

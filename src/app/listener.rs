@@ -1,0 +1,161 @@
+//! Sockets and the servers on them: bound eagerly, so that a busy address is told before anything else happens.
+
+use std::{
+    fmt, io,
+    net::{SocketAddr, TcpListener},
+    os::unix::{
+        fs::FileTypeExt,
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_http::HttpService;
+use actix_server::Server;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::{App as ActixApp, dev::AppConfig, web};
+use tokio::net::{TcpStream as Tcp, UnixStream as Unix};
+
+use super::StartError;
+use crate::{
+    admin::{self, Admin},
+    config::Listen,
+    front::{self, Worker},
+    proxy::Limits,
+};
+
+/// A bound socket.
+#[derive(Debug)]
+pub(super) enum Bound {
+    Tcp(TcpListener, SocketAddr),
+    Unix(UnixListener, PathBuf),
+}
+
+impl Bound {
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(_, address) => Some(*address),
+            Self::Unix(..) => None,
+        }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(_, address) => address.fmt(f),
+            Self::Unix(_, path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+pub(super) fn public(listen: &Listen) -> Result<Bound, StartError> {
+    match listen {
+        Listen::Tcp(address) => tcp(*address),
+        Listen::Unix(path) => {
+            let bound = take_socket(path).and_then(|()| UnixListener::bind(path));
+            let listener = bound.map_err(|source| StartError::Bind { address: path.display().to_string(), source })?;
+            Ok(Bound::Unix(listener, path.clone()))
+        }
+    }
+}
+
+pub(super) fn admin(address: SocketAddr) -> Result<Bound, StartError> {
+    tcp(address)
+}
+
+fn tcp(address: SocketAddr) -> Result<Bound, StartError> {
+    let bound = TcpListener::bind(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
+    let (local, listener) = bound.map_err(|source| StartError::Bind { address: address.to_string(), source })?;
+    Ok(Bound::Tcp(listener, local))
+}
+
+/// Removes a socket that a dead process left behind; one that somebody serves stays, and binding then fails.
+fn take_socket(path: &Path) -> io::Result<()> {
+    let is_socket = path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
+    if is_socket && UnixStream::connect(path).is_err() { std::fs::remove_file(path) } else { Ok(()) }
+}
+
+/// Longest wait for a client to close a connection that we have closed.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Serves the public listener: one worker per core, each with connections of its own to the application.
+pub(super) fn serve_public(
+    bound: &Bound,
+    worker: impl Fn() -> Rc<Worker> + Clone + Send + 'static,
+    limits: Limits,
+    drain: Duration,
+) -> io::Result<Server> {
+    let builder = Server::build().disable_signals().shutdown_timeout(drain.as_secs().max(1));
+    let signal = builder.graceful_shutdown_signal();
+    macro_rules! service {
+        ($stream:ty) => {
+            move || {
+                let signal = signal.clone();
+                let worker = worker();
+                let app = ActixApp::new()
+                    .app_data(web::Data::new(worker))
+                    .default_service(web::to(front::handle))
+                    .into_factory()
+                    .map_err(|error: actix_web::Error| error.error_response());
+                let http = HttpService::build()
+                    .keep_alive(limits.keep_alive)
+                    .client_request_timeout(limits.client_header_timeout)
+                    .client_disconnect_timeout(LINGER)
+                    // With half-closed connections a client that went away is never noticed.
+                    .h1_allow_half_closed(false)
+                    .graceful_shutdown_signal(move || {
+                        let signal = signal.clone();
+                        async move { signal.notified().await }
+                    })
+                    .h1(map_config(app, |()| AppConfig::default()));
+                fn_service(|io: $stream| {
+                    let peer = peer_of(&io);
+                    async move { Ok::<_, actix_http::error::DispatchError>((io, peer)) }
+                })
+                .and_then(http)
+            }
+        };
+    }
+    let builder = match bound {
+        Bound::Tcp(listener, _) => builder.listen("public", listener.try_clone()?, service!(Tcp))?,
+        Bound::Unix(listener, _) => builder.listen_uds("public", listener.try_clone()?, service!(Unix))?,
+    };
+    Ok(builder.run())
+}
+
+/// Serves the admin listener.
+pub(super) fn serve_admin(bound: &Bound, status: &Arc<Admin>) -> io::Result<Server> {
+    let Bound::Tcp(listener, _) = bound else {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "the admin listener is TCP"));
+    };
+    let status = web::Data::from(status.clone());
+    let server = actix_web::HttpServer::new(move || ActixApp::new().app_data(status.clone()).configure(admin::routes))
+        .workers(1)
+        .disable_signals()
+        .listen(listener.try_clone()?)?;
+    Ok(server.run())
+}
+
+trait Peer {
+    fn peer(&self) -> Option<SocketAddr>;
+}
+
+impl Peer for Tcp {
+    fn peer(&self) -> Option<SocketAddr> {
+        self.peer_addr().ok()
+    }
+}
+
+impl Peer for Unix {
+    fn peer(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
+fn peer_of(io: &impl Peer) -> Option<SocketAddr> {
+    io.peer()
+}

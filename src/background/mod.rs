@@ -1,0 +1,4 @@
+//! Loops that outlive requests. Each is an `async fn run(self, Shutdown)` that ends soon after shutdown has begun.
+
+pub mod backoff;
+pub mod discovery;

@@ -1,0 +1,54 @@
+//! `doorward serve`.
+
+use std::{error::Error as _, path::Path, process::ExitCode, sync::Arc};
+
+use super::{BAD_CONFIG, UNAVAILABLE, complain, refuse};
+use crate::{
+    app::{App, StartError, World},
+    config::{Config, ProcessEnvironment},
+    domain::{SystemClock, SystemRandom},
+    lifecycle, telemetry,
+};
+
+/// Serves until asked to stop.
+pub(super) fn run(path: &Path) -> ExitCode {
+    let config = match Config::load(path, &ProcessEnvironment) {
+        Ok(config) => config,
+        Err(faults) => return refuse(&faults),
+    };
+    if let Err(error) = telemetry::init(&config.telemetry) {
+        complain(&error.to_string());
+        return ExitCode::from(BAD_CONFIG);
+    }
+    actix_rt::System::new().block_on(serve(config))
+}
+
+async fn serve(config: Config) -> ExitCode {
+    let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+    let app = match App::build(config, &world) {
+        Ok(app) => app,
+        Err(error) => return cannot_start(&error),
+    };
+    let stop = async {
+        if let Err(error) = lifecycle::stop_signal().await {
+            tracing::error!(%error, "signals cannot be listened for: stopping");
+        }
+    };
+    match app.run(stop).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "a listener failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn cannot_start(error: &StartError) -> ExitCode {
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    tracing::error!("cannot start: {error}{cause}");
+    match error {
+        StartError::Bind { .. } => ExitCode::from(UNAVAILABLE),
+        StartError::Cookies(_) | StartError::Keys(_) | StartError::Provider(_) => ExitCode::from(BAD_CONFIG),
+        StartError::Metrics(_) => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,193 @@
+//! The public listener's front on actix-web: makes a framework-neutral [`Request`] of what came in, and what goes out of a
+//! [`Response`]. It decides nothing but what can no longer be told behind it: the form of the request target, and the size of
+//! the head.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc};
+
+use actix_http::{ConnectionType, StatusCode as WireStatus, header as wire};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::{BodyStream as ActixStream, BoxBody, MessageBody, None as NoBody, SizedStream},
+    web,
+};
+use arc_swap::ArcSwap;
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use tracing::Instrument;
+
+use crate::{
+    domain::Random,
+    message::{Body, BodyError, Request, RequestId, Response},
+    proxy::{Limits, pool::Pool},
+    respond::{Audience, Refusal},
+    session::RequestCookies,
+    site::Site,
+    status::Metrics,
+    target::Target,
+};
+
+/// What one worker thread serves with: the site as it is now, and connections of its own to that site's application.
+#[derive(Debug)]
+pub struct Worker {
+    site: Arc<ArcSwap<Site>>,
+    pool: RefCell<Option<(Arc<Site>, Rc<Pool>)>>,
+    metrics: Arc<Metrics>,
+    random: Arc<dyn Random>,
+}
+
+impl Worker {
+    /// A worker that has served nothing yet.
+    #[must_use]
+    pub fn new(site: Arc<ArcSwap<Site>>, metrics: Arc<Metrics>, random: Arc<dyn Random>) -> Self {
+        Self { site, pool: RefCell::new(None), metrics, random }
+    }
+
+    /// The site, and the pool that belongs to it: a site that was swapped in begins with a pool of its own.
+    fn current(&self) -> (Arc<Site>, Rc<Pool>) {
+        let site = self.site.load_full();
+        let mut held = self.pool.borrow_mut();
+        match &*held {
+            Some((of, pool)) if Arc::ptr_eq(of, &site) => (site, pool.clone()),
+            _ => {
+                let pool = site.proxy.pool();
+                *held = Some((site.clone(), pool.clone()));
+                (site, pool)
+            }
+        }
+    }
+}
+
+/// actix-web's handler of every request.
+pub async fn handle(worker: web::Data<Rc<Worker>>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let id = RequestId::random(worker.random.as_ref());
+    let span = tracing::info_span!("request", id = %id);
+    answer(&worker, request, payload, id).instrument(span).await
+}
+
+async fn answer(worker: &Worker, request: HttpRequest, payload: web::Payload, id: RequestId) -> HttpResponse {
+    let (site, pool) = worker.current();
+    let head = request.method() == actix_http::Method::HEAD;
+    let response = match incoming(&request, payload, &site.limits, id.clone()) {
+        Ok(request) => site.serve(&pool, request).await,
+        Err(refusal) => refused(&site, &request, refusal, &id),
+    };
+    tracing::debug!(
+        target: "doorward::access",
+        method = %request.method(),
+        path = request.path(),
+        status = response.status.as_u16(),
+        "answered"
+    );
+    worker.metrics.request(response.status);
+    let mut answer = outgoing(response, head);
+    if is_endless(&request) {
+        // The connection cannot be told where this request ends.
+        answer.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    answer
+}
+
+/// A refusal from before the site was asked. A head that is too large is often so by our own cookies.
+fn refused(site: &Site, request: &HttpRequest, refusal: Refusal, id: &RequestId) -> Response {
+    let too_large = refusal == Refusal::HeadTooLarge;
+    let mut response = refusal.into_response(Audience::of(&headers_of(request)), id);
+    if too_large {
+        let cookies = RequestCookies::from_fields(
+            request.headers().get_all(wire::COOKIE).map(actix_http::header::HeaderValue::as_bytes),
+        );
+        site.login.clear_cookies(&cookies, &mut response.headers);
+    }
+    response
+}
+
+/// actix takes everything after a request with `Upgrade: websocket` for its body.
+fn is_endless(request: &HttpRequest) -> bool {
+    request.headers().contains_key(wire::UPGRADE)
+}
+
+fn incoming(request: &HttpRequest, payload: web::Payload, limits: &Limits, id: RequestId) -> Result<Request, Refusal> {
+    let target = target_of(request)?;
+    refuse_oversized(request, limits)?;
+    let headers = headers_of(request);
+    let method = Method::from_bytes(request.method().as_str().as_bytes()).map_err(|_| Refusal::NotImplemented)?;
+    refuse_expectation(&headers)?;
+    let body = body_of(&headers, payload, is_endless(request))?;
+    Ok(Request { method, target, headers, peer: request.peer_addr().map(|peer| peer.ip()), id, body })
+}
+
+fn target_of(request: &HttpRequest) -> Result<Target, Refusal> {
+    let uri = request.uri();
+    if uri.scheme().is_some() || uri.authority().is_some() {
+        return Err(Refusal::BadRequest("The request target must be a path.".into()));
+    }
+    let raw = uri.path_and_query().map_or("", |target| target.as_str());
+    Target::parse(raw).map_err(|error| Refusal::BadRequest(error.sentence().into()))
+}
+
+fn refuse_oversized(request: &HttpRequest, limits: &Limits) -> Result<(), Refusal> {
+    // Name, value, colon, blank and line end, as on the wire.
+    let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let line = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if size + line > limits.header_bytes || request.headers().len() > limits.header_count {
+        Err(Refusal::HeadTooLarge)
+    } else {
+        Ok(())
+    }
+}
+
+fn headers_of(request: &HttpRequest) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(request.headers().len());
+    for (name, value) in request.headers() {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes());
+        let value = HeaderValue::from_bytes(value.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+/// actix has answered `100-continue` already; nothing else can be expected (RFC 9110, section 10.1.1).
+fn refuse_expectation(headers: &HeaderMap) -> Result<(), Refusal> {
+    let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if headers.get_all(header::EXPECT).iter().all(known) { Ok(()) } else { Err(Refusal::ExpectationFailed) }
+}
+
+/// A request has a body when its head says so (RFC 9112, section 6.3).
+fn body_of(headers: &HeaderMap, payload: web::Payload, endless: bool) -> Result<Body, Refusal> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    let chunked = headers.contains_key(header::TRANSFER_ENCODING);
+    match (length, chunked) {
+        (None | Some(0), false) => Ok(Body::Empty),
+        _ if endless => Err(Refusal::BadRequest("A request to upgrade may not have a body.".into())),
+        (length, _) => {
+            let stream = payload.map(|piece| piece.map_err(|_| BodyError::Broken)).boxed_local();
+            Ok(Body::Stream { length, stream })
+        }
+    }
+}
+
+fn outgoing(response: Response, head: bool) -> HttpResponse {
+    let status = WireStatus::from_u16(response.status.as_u16()).unwrap_or(WireStatus::INTERNAL_SERVER_ERROR);
+    let mut answer = HttpResponse::with_body(status, body_out(response.status, response.body, head));
+    for (name, value) in &response.headers {
+        let name = wire::HeaderName::from_bytes(name.as_str().as_bytes());
+        let value = wire::HeaderValue::from_bytes(value.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            answer.headers_mut().append(name, value);
+        }
+    }
+    answer
+}
+
+fn body_out(status: StatusCode, body: Body, head: bool) -> BoxBody {
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    match body {
+        Body::Empty if bodiless => NoBody::new().boxed(),
+        Body::Empty => BoxBody::new(()),
+        Body::Full(bytes) => BoxBody::new(bytes),
+        Body::Stream { length: Some(length), stream } => BoxBody::new(SizedStream::new(length, stream)),
+        Body::Stream { length: None, .. } if head => NoBody::new().boxed(),
+        Body::Stream { length: None, stream } => BoxBody::new(ActixStream::new(stream)),
+    }
+}

@@ -1,0 +1,73 @@
+//! How the process ends: asked once it stops softly, and every loop that it started is known by name and waited for.
+
+use std::{future::Future, time::Duration};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Tells everything that was started that it is time to end.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown(CancellationToken);
+
+impl Shutdown {
+    /// Asks for the end.
+    pub fn begin(&self) {
+        self.0.cancel();
+    }
+
+    /// Waits until the end is asked for. Cancel-safe.
+    pub async fn begun(&self) {
+        self.0.cancelled().await;
+    }
+}
+
+/// Starts loops that outlive requests, and waits for them at the end.
+#[derive(Debug, Default)]
+pub struct Supervisor {
+    tasks: TaskTracker,
+    shutdown: Shutdown,
+}
+
+impl Supervisor {
+    /// A supervisor whose tasks end with `shutdown`.
+    #[must_use]
+    pub fn new(shutdown: Shutdown) -> Self {
+        Self { tasks: TaskTracker::new(), shutdown }
+    }
+
+    /// Starts a loop. It must end soon after shutdown has begun; ending before that is logged, since nobody asked for it.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + 'static) {
+        let shutdown = self.shutdown.clone();
+        #[expect(clippy::disallowed_methods, reason = "the one place that starts loops: named, logged, waited for")]
+        actix_rt::spawn(self.tasks.track_future(async move {
+            task.await;
+            if !shutdown.0.is_cancelled() {
+                tracing::error!(task = name, "a background loop ended by itself");
+            }
+        }));
+    }
+
+    /// Ends every loop, waiting for `patience` at the longest.
+    pub async fn finish(self, patience: Duration) {
+        self.shutdown.begin();
+        self.tasks.close();
+        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
+            tracing::warn!("background loops did not end in time");
+        }
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+///
+/// # Errors
+/// When signals cannot be listened for.
+pub async fn stop_signal() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // Both arms are cancel-safe: a signal that is not received here is received by nobody else.
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

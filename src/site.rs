@@ -1,0 +1,89 @@
+//! One application behind one door: what serving it needs, as one snapshot that can be swapped while requests are under way, and which part
+//! answers which path. Every front (actix-web's `App` today) comes in here.
+
+use std::rc::Rc;
+
+use crate::{
+    caller::{self, Caller},
+    login::{Login, ReturnTo, Visit},
+    message::{Request, Response},
+    proxy::{Limits, Proxy, Stopped, pool::Pool, validity::Current},
+    respond::{Audience, Refusal, is_navigation},
+    session::RequestCookies,
+};
+
+/// A site while it is served.
+#[derive(Debug)]
+pub struct Site {
+    /// How it is reached.
+    pub caller: caller::Config,
+    /// The request path.
+    pub proxy: Proxy,
+    /// Sign-in and sign-out.
+    pub login: Login,
+    /// Bounds that the front keeps.
+    pub limits: Limits,
+}
+
+/// What is kept of a request after its body has gone on.
+struct Card {
+    navigation: bool,
+    return_to: ReturnTo,
+}
+
+impl Site {
+    /// Answers one request; every no becomes a response here.
+    pub async fn serve(&self, pool: &Rc<Pool>, mut request: Request) -> Response {
+        let audience = Audience::of(&request.headers);
+        let caller = match Caller::of(&request, &self.caller) {
+            Ok(caller) => caller,
+            Err(refusal) => return refusal.into_response(audience, &request.id),
+        };
+        if caller.peer_is_trusted {
+            request.adopt_id();
+        }
+        let id = request.id.clone();
+        let mut response = match self.admitted(pool, request, &caller).await {
+            Ok(response) => response,
+            Err(refusal) => refusal.into_response(audience, &id),
+        };
+        response.headers.insert("x-request-id", id.header());
+        response
+    }
+
+    async fn admitted(&self, pool: &Rc<Pool>, request: Request, caller: &Caller) -> Result<Response, Refusal> {
+        if !caller.satisfies(self.caller.ssl_required) {
+            return Err(Refusal::Forbidden("This site must be visited by https.".into()));
+        }
+        let cookies = RequestCookies::from_headers(&request.headers);
+        let current = self.proxy.current(&cookies).await?;
+        if self.login.owns(request.target.decoded_path()) {
+            let visit = Visit { caller, cookies: &cookies, session: current.as_ref().map(Current::session) };
+            return self.login.answer(request, visit).await;
+        }
+        let card = Card::of(&request);
+        match self.proxy.serve(pool, request, caller, &cookies, current).await {
+            Ok(response) => Ok(response),
+            Err(Stopped::Refused(refusal)) => Err(refusal),
+            Err(Stopped::SignInNeeded) => self.challenge(card, caller, &cookies).await,
+        }
+    }
+
+    /// A page is sent to sign in; anything else is told where that would be, and gets no cookie.
+    async fn challenge(&self, card: Card, caller: &Caller, cookies: &RequestCookies) -> Result<Response, Refusal> {
+        if card.navigation {
+            return self.login.begin(card.return_to, &[], Visit { caller, cookies, session: None }).await;
+        }
+        Err(Refusal::SignInNeeded { login_url: self.login.start_url(&card.return_to) })
+    }
+}
+
+impl Card {
+    fn of(request: &Request) -> Self {
+        let returnable = is_navigation(request);
+        Self {
+            navigation: returnable,
+            return_to: if returnable { ReturnTo::to(&request.target) } else { ReturnTo::home() },
+        }
+    }
+}
