@@ -51,7 +51,7 @@ fn a_client_signs_its_assertions_with_the_rsa_key_that_keycloak_made_for_it() {
     let place = Place::choose();
     let realm = Realm::create(realm_with_signing_client(place, &json!({})));
     let key = realm.generate_client_key(scene::CLIENT);
-    signs_in_with_key(place, &realm, &key);
+    signs_in_with_key(place, &realm, "RSA PRIVATE KEY", &key);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_client_signs_its_assertions_with_an_elliptic_curve_key_from_its_key_set() {
     let attributes =
         json!({ "use.jwks.string": "true", "jwks.string": set, "token.endpoint.auth.signing.alg": "ES256" });
     let realm = Realm::create(realm_with_signing_client(place, &attributes));
-    signs_in_with_key(place, &realm, &key);
+    signs_in_with_key(place, &realm, "PRIVATE KEY", &key);
 }
 
 fn signs_in(place: Place, keycloak: &Value) {
@@ -71,14 +71,13 @@ fn signs_in(place: Place, keycloak: &Value) {
     assert_eq!(seen(&page)["headers"]["x-forwarded-preferred-username"], "anna");
 }
 
-/// `key` is PKCS#8 in base64.
-fn signs_in_with_key(place: Place, realm: &Realm, key: &str) {
+/// `key` is DER in base64, of the form that `label` names.
+fn signs_in_with_key(place: Place, realm: &Realm, label: &str, key: &str) {
     let folder = TempDir::new().expect("a temporary folder");
     let file = folder.path().join("client.pem");
     let lines: Vec<String> = key.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
     let key = lines.join("\n");
-    fs::write(&file, format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n"))
-        .expect("a writable folder");
+    fs::write(&file, format!("-----BEGIN {label}-----\n{key}\n-----END {label}-----\n")).expect("a writable folder");
     let mut keycloak = scene::keycloak_json(realm);
     keycloak["credentials"] = json!({ "jwt": { "client-keystore-file": file, "client-keystore-type": "PEM" } });
     signs_in(place, &keycloak);
