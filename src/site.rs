@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use crate::{
     caller::{self, Caller},
-    login::{Login, ReturnTo, Visit},
+    login::{Login, Presented, ReturnTo, Visit},
     message::{Request, Response},
-    proxy::{Limits, Proxy, Stopped, pool::Pool, validity::Current},
+    proxy::{Limits, Proxy, Stopped, pool::Pool, validity::Standing},
     respond::{Audience, Refusal, is_navigation},
     session::RequestCookies,
 };
@@ -56,13 +56,17 @@ impl Site {
             return Err(Refusal::Forbidden("This site must be visited by https.".into()));
         }
         let cookies = RequestCookies::from_headers(&request.headers);
-        let current = self.proxy.current(&cookies).await?;
+        let standing = self.proxy.standing(&cookies).await?;
         if self.login.owns(request.target.decoded_path()) {
-            let visit = Visit { caller, cookies: &cookies, session: current.as_ref().map(Current::session) };
-            return self.login.answer(request, visit).await;
+            let presented = match &standing {
+                Standing::Current(current) => Presented::Current(current.session()),
+                Standing::Stale(session) => Presented::Stale(session),
+                Standing::Ended | Standing::Nobody | Standing::Revoked => Presented::Nothing,
+            };
+            return self.login.answer(request, Visit { caller, cookies: &cookies, presented }).await;
         }
         let card = Card::of(&request);
-        match self.proxy.serve(pool, request, caller, &cookies, current).await {
+        match self.proxy.serve(pool, request, caller, &cookies, standing.current()).await {
             Ok(response) => Ok(response),
             Err(Stopped::Refused(refusal)) => Err(refusal),
             Err(Stopped::SignInNeeded) => self.challenge(card, caller, &cookies).await,
@@ -72,7 +76,10 @@ impl Site {
     /// A page is sent to sign in; anything else is told where that would be, and gets no cookie.
     async fn challenge(&self, card: Card, caller: &Caller, cookies: &RequestCookies) -> Result<Response, Refusal> {
         if card.navigation {
-            return self.login.begin(card.return_to, &[], Visit { caller, cookies, session: None }).await;
+            return self
+                .login
+                .begin(card.return_to, &[], Visit { caller, cookies, presented: Presented::Nothing })
+                .await;
         }
         Err(Refusal::SignInNeeded { login_url: self.login.start_url(&card.return_to) })
     }

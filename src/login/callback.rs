@@ -53,7 +53,7 @@ impl Login {
     /// Missing, foreign, expired or used: the reasons look alike to whoever sent it. Never a redirect, which could loop.
     fn no_attempt(&self, visit: Visit<'_>) -> Result<Response, Refusal> {
         self.parts.metrics.sign_in("no_attempt");
-        if visit.session.is_some() {
+        if visit.current().is_some() {
             let page = Page {
                 title: "You are signed in".to_owned(),
                 text: "This sign-in was already completed, or belongs to another tab.".to_owned(),

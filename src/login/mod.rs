@@ -102,8 +102,37 @@ pub struct Visit<'a> {
     pub caller: &'a Caller,
     /// The cookies.
     pub cookies: &'a RequestCookies,
+    /// The session.
+    pub presented: Presented<'a>,
+}
+
+/// The session that a visitor brings.
+#[derive(Clone, Copy, Debug)]
+pub enum Presented<'a> {
+    /// One that counts.
+    Current(&'a Session),
+    /// None, or one that is over.
+    Nothing,
+    /// One whose access token has ended. It opens nothing, but can still be signed out.
+    Stale(&'a Session),
+}
+
+impl<'a> Visit<'a> {
     /// The session, if it counts.
-    pub session: Option<&'a Session>,
+    fn current(&self) -> Option<&'a Session> {
+        match self.presented {
+            Presented::Current(session) => Some(session),
+            Presented::Nothing | Presented::Stale(_) => None,
+        }
+    }
+
+    /// The session that a sign-out ends.
+    fn known(&self) -> Option<&'a Session> {
+        match self.presented {
+            Presented::Current(session) | Presented::Stale(session) => Some(session),
+            Presented::Nothing => None,
+        }
+    }
 }
 
 impl Login {
@@ -195,7 +224,7 @@ impl Login {
 
     /// What the user's own page may know of the session: no token.
     fn userinfo(&self, visit: Visit<'_>) -> Result<Response, Refusal> {
-        let Some(session) = visit.session else {
+        let Some(session) = visit.current() else {
             return Err(Refusal::SignInNeeded { login_url: self.start_url(&ReturnTo::home()) });
         };
         let principal = &session.principal;

@@ -24,10 +24,10 @@ impl Login {
         }
         let forget = self.end_locally(visit).await?;
         self.parts.metrics.sign_out();
-        if let Some(refresh) = visit.session.and_then(|session| session.tokens.refresh.as_ref()) {
+        if let Some(refresh) = visit.known().and_then(|session| session.tokens.refresh.as_ref()) {
             self.revoke(refresh).await;
         }
-        let hint = visit.session.map(|session| &session.tokens.id);
+        let hint = visit.known().map(|session| &session.tokens.id);
         let next = self.next_stop(hint, visit).await?;
         Ok(with_cookies(redirect(StatusCode::SEE_OTHER, &next)?, &forget))
     }
@@ -54,12 +54,12 @@ impl Login {
 
     /// Revokes first, then removes: whoever copied the cookie is refused from the first of the two steps on.
     async fn end_locally(&self, visit: Visit<'_>) -> Result<SetCookies, Refusal> {
-        if let Some(session) = visit.session {
+        if let Some(session) = visit.known() {
             let now = self.parts.clock.now();
             self.parts.revocations.end_session(&session.adapter_session_id, self.end_of(session), now);
             tracing::info!(subject = %session.principal.subject, "signed out");
         }
-        self.parts.store.close(visit.session, visit.cookies).await.map_err(|error| {
+        self.parts.store.close(visit.known(), visit.cookies).await.map_err(|error| {
             tracing::error!(%error, "a session cannot be closed in its store");
             Refusal::Internal
         })

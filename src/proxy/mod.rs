@@ -30,7 +30,7 @@ use forward::{ForwardError, Forwarded, forward};
 use inject::Injector;
 use pool::Pool;
 use route::Rules;
-use validity::{Current, Lapsed, judge};
+use validity::{Current, Standing, judge};
 
 /// What one site's request path needs to know.
 #[derive(Clone, Debug)]
@@ -204,18 +204,22 @@ impl Proxy {
         Rc::new(Pool::new(self.upstream.clone(), self.limits.connect_timeout))
     }
 
-    /// The session that the cookies carry, if it counts.
+    /// How the session stands that the cookies carry.
     ///
     /// # Errors
     /// When the store fails, so that nothing is known.
-    pub async fn current(&self, cookies: &RequestCookies) -> Result<Option<Current>, Refusal> {
+    pub async fn standing(&self, cookies: &RequestCookies) -> Result<Standing, Refusal> {
         let now = self.parts.clock.now();
         let found = self.parts.store.find(cookies, now).await.map_err(|error| {
             tracing::error!(%error, "the session store fails");
             Refusal::Internal
         })?;
-        let judged = found.map(|session| judge(session, now, self.parts.lifetimes, &self.parts.revocations));
-        Ok(judged.and_then(|judged| judged.map_err(|lapsed| self.parts.metrics.lapsed(lapsed.reason())).ok()))
+        let Some(session) = found else { return Ok(Standing::Nobody) };
+        let standing = judge(session, now, self.parts.lifetimes, &self.parts.revocations);
+        if let Some(reason) = standing.lapsed() {
+            self.parts.metrics.lapsed(reason);
+        }
+        Ok(standing)
     }
 
     /// Takes a request along the stages to the application, and its answer back.
@@ -276,16 +280,6 @@ impl From<Denied> for Stopped {
         match denied {
             Denied::Forbidden => Refusal::Forbidden("You are signed in, but may not see this.".into()).into(),
             Denied::SignInNeeded => Self::SignInNeeded,
-        }
-    }
-}
-
-impl Lapsed {
-    fn reason(self) -> &'static str {
-        match self {
-            Self::Ended => "ended",
-            Self::Revoked => "revoked",
-            Self::Stale => "stale",
         }
     }
 }

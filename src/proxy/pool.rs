@@ -65,18 +65,16 @@ impl Pool {
         Self { upstream, connect_timeout, idle: RefCell::new(Vec::new()) }
     }
 
-    /// A connection that is ready to send: a kept one if any is alive, else a new one.
+    /// A connection that is ready to send: a kept one if any is, else a new one. Nobody waits for a kept one: it may still be sending
+    /// the rest of a body whose answer came early.
     ///
     /// # Errors
     /// When a new one is needed and cannot be had.
     pub async fn borrow(&self) -> Result<Loan, ConnectError> {
-        while let Some(mut kept) = self.newest() {
-            let idled = kept.since.elapsed();
-            if idled < KEPT_FOR && !kept.sender.is_closed() && kept.sender.ready().await.is_ok() {
-                return Ok(Loan { sender: kept.sender, idled: Some(idled) });
-            }
+        match self.newest() {
+            Some(kept) => Ok(Loan { idled: Some(kept.since.elapsed()), sender: kept.sender }),
+            None => self.open().await,
         }
-        self.open().await
     }
 
     /// A new connection.
@@ -97,7 +95,13 @@ impl Pool {
     }
 
     fn newest(&self) -> Option<Idle> {
-        self.idle.borrow_mut().pop()
+        let mut idle = self.idle.borrow_mut();
+        if let Some(last) = idle.pop_if(|kept| kept.is_usable()) {
+            return Some(last);
+        }
+        idle.retain(|kept| !kept.sender.is_closed() && kept.since.elapsed() < KEPT_FOR);
+        let newest = idle.iter().rposition(Idle::is_usable)?;
+        Some(idle.remove(newest))
     }
 
     async fn connect(&self) -> Result<SendRequest<Outgoing>, ConnectError> {
@@ -109,6 +113,12 @@ impl Pool {
             }
             Upstream::Unix(path) => handshake(UnixStream::connect(path).await.map_err(ConnectError::Refused)?).await,
         }
+    }
+}
+
+impl Idle {
+    fn is_usable(&self) -> bool {
+        self.sender.is_ready() && self.since.elapsed() < KEPT_FOR
     }
 }
 

@@ -9,15 +9,19 @@ use crate::{
 #[derive(Debug)]
 pub struct Current(Session);
 
-/// Why a presented session does not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lapsed {
+/// How a presented session stands.
+#[derive(Debug)]
+pub enum Standing {
+    /// It counts.
+    Current(Current),
     /// Past its idle or absolute limit.
     Ended,
+    /// There is none.
+    Nobody,
     /// Ended before its time.
     Revoked,
-    /// Its access token has ended; a new, silent sign-in renews it.
-    Stale,
+    /// Its access token has ended: it opens nothing, but it can still be signed out.
+    Stale(Session),
 }
 
 impl Current {
@@ -37,20 +41,37 @@ impl Current {
     }
 }
 
+impl Standing {
+    /// The session, if it counts.
+    #[must_use]
+    pub fn current(self) -> Option<Current> {
+        match self {
+            Self::Current(current) => Some(current),
+            _ => None,
+        }
+    }
+
+    /// Why a session does not count, as a word for metrics; `None` when it does, or there is none.
+    #[must_use]
+    pub fn lapsed(&self) -> Option<&'static str> {
+        match self {
+            Self::Current(_) | Self::Nobody => None,
+            Self::Ended => Some("ended"),
+            Self::Revoked => Some("revoked"),
+            Self::Stale(_) => Some("stale"),
+        }
+    }
+}
+
 /// Judges a presented session at `now` (this node's clock).
-///
-/// # Errors
-/// Why it does not count.
-pub fn judge(
-    session: Session,
-    now: Timestamp,
-    lifetimes: Lifetimes,
-    revocations: &Revocations,
-) -> Result<Current, Lapsed> {
-    revocations.check(&session).map_err(|_| Lapsed::Revoked)?;
+#[must_use]
+pub fn judge(session: Session, now: Timestamp, lifetimes: Lifetimes, revocations: &Revocations) -> Standing {
+    if revocations.check(&session).is_err() {
+        return Standing::Revoked;
+    }
     match session.status(now, lifetimes) {
-        SessionStatus::Ended => Err(Lapsed::Ended),
-        SessionStatus::Live => Ok(Current(session)),
-        SessionStatus::Stale => Err(Lapsed::Stale),
+        SessionStatus::Ended => Standing::Ended,
+        SessionStatus::Live => Standing::Current(Current(session)),
+        SessionStatus::Stale => Standing::Stale(session),
     }
 }
