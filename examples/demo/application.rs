@@ -2,19 +2,10 @@
 
 use std::{future::Future, io, net::SocketAddr};
 
-use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer,
-    web::{self, Data},
-};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
-/// Where the page's links lead.
-#[derive(Clone, Debug)]
-pub(crate) struct Places {
-    /// The identity server's page on which sessions are ended "from elsewhere".
-    pub(crate) sessions: String,
-    /// Where the sign-out button posts to.
-    pub(crate) sign_out: String,
-}
+/// Where the sign-out button posts to: the adapter's own endpoint, on the application's origin.
+const SIGN_OUT: &str = "/oauth2/sign_out";
 
 /// The application, about to run.
 pub(crate) struct Running<S> {
@@ -28,32 +19,32 @@ pub(crate) struct Running<S> {
 ///
 /// # Errors
 /// When there is no port to be had.
-pub(crate) fn start(places: Places) -> io::Result<Running<impl Future<Output = io::Result<()>>>> {
-    let app = move || App::new().app_data(Data::new(places.clone())).default_service(web::to(show));
-    let server = HttpServer::new(app).workers(1).disable_signals().bind(("127.0.0.1", 0))?;
+pub(crate) fn start() -> io::Result<Running<impl Future<Output = io::Result<()>>>> {
+    let server = HttpServer::new(|| App::new().default_service(web::to(show)))
+        .workers(1)
+        .disable_signals()
+        .bind(("127.0.0.1", 0))?;
     let address = server.addrs().first().copied().ok_or(io::ErrorKind::AddrNotAvailable)?;
     Ok(Running { address, server: server.run() })
 }
 
-async fn show(request: HttpRequest, places: Data<Places>) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page(&request, &places))
+async fn show(request: HttpRequest) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page(&request))
 }
 
-fn page(request: &HttpRequest, places: &Places) -> String {
+fn page(request: &HttpRequest) -> String {
     let rows: String = TOLD.iter().map(|(name, meaning)| row(request, name, meaning)).collect::<Vec<_>>().concat();
     let user = header(request, "X-Forwarded-Preferred-Username");
     let user = user.as_deref().unwrap_or("nobody");
     let path = escape(request.path());
-    let (sessions, sign_out) = (escape(&places.sessions), escape(&places.sign_out));
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Demo application</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head><body><main>\
          <h1>Hello, <b>{user}</b></h1>\
          <p>This page has no login code. It read who you are from the headers of your request for <code>{path}</code>.</p>\
          <table>{rows}</table>\
-         <form method=\"post\" action=\"{sign_out}\"><button>Sign out</button></form>\
-         <nav><a href=\"/\">Home</a> <a href=\"/another/page\">Another page</a> \
-         <a href=\"{sessions}\" target=\"_blank\" rel=\"noopener\">End this session from elsewhere</a></nav>\
+         <form method=\"post\" action=\"{SIGN_OUT}\"><button>Sign out</button></form>\
+         <nav><a href=\"/\">Home</a> <a href=\"/another/page\">Another page</a></nav>\
          </main></body></html>"
     )
 }

@@ -19,10 +19,8 @@ use doorward::{
     config::Config,
     domain::{SystemClock, SystemRandom},
 };
-use identity_server::{Client, Endpoint, IdentityServer, Options, User};
+use identity_server::{Client, IdentityServer, Options, User};
 use serde_json::{Value, json};
-
-use application::Places;
 
 /// The adapter's name and secret at the demo's identity server.
 const CLIENT: (&str, &str) = ("demo-app", "demo-secret-that-protects-nothing");
@@ -38,13 +36,13 @@ async fn demo() -> Result<(), Box<dyn Error>> {
     let adapter = free_address()?;
     let public_url = format!("http://{adapter}");
     let identity_server = IdentityServer::start(options(&public_url))?;
-    let places = Places { sessions: identity_server.url(Endpoint::Sessions), sign_out: "/oauth2/sign_out".to_owned() };
-    let application = application::start(places)?;
+    let application = application::start()?;
     let config = adapter_config(&identity_server, application.address, adapter);
-    print(&greeting(&public_url, &identity_server))?;
+    let adapter = build_adapter(&config.to_string())?;
+    print(&greeting(&public_url))?;
     tokio::select! {
         ended = application.server => ended?,
-        ended = run_adapter(config.to_string()) => ended?,
+        ended = adapter.run(pending()) => ended?,
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
     Ok(())
@@ -58,7 +56,6 @@ fn free_address() -> io::Result<SocketAddr> {
 fn options(public_url: &str) -> Options {
     let mut client = Client::confidential(CLIENT.0, CLIENT.1, &format!("{public_url}/oauth2/callback"));
     client.post_logout_redirect_uris = vec![format!("{public_url}/oauth2/signed_out"), format!("{public_url}/")];
-    client.backchannel_logout_uri = Some(format!("{public_url}/oauth2/backchannel-logout"));
     let mut demo = User::named("demo").group("/staff").role("user");
     "Dana Demo".clone_into(&mut demo.name);
     let mut admin = User::named("admin").group("/staff").group("/operators").role("user").role("admin");
@@ -84,22 +81,17 @@ fn adapter_config(identity_server: &IdentityServer, application: SocketAddr, ada
     })
 }
 
-fn greeting(public_url: &str, identity_server: &IdentityServer) -> String {
-    let sessions = identity_server.url(Endpoint::Sessions);
-    format!(
-        "Open {public_url}/\n\nSign in as demo / demo or admin / admin.\n\
-         To sign out from elsewhere, end the session at {sessions}\nCtrl-C ends the demo."
-    )
+fn greeting(public_url: &str) -> String {
+    format!("Open {public_url}/\n\nSign in as demo / demo or admin / admin. Ctrl-C ends the demo.")
 }
 
 fn print(text: &str) -> io::Result<()> {
     writeln!(io::stdout(), "{text}")
 }
 
-/// Runs the adapter on this configuration until the demo ends.
-async fn run_adapter(config_json: String) -> Result<(), Box<dyn Error>> {
-    let config = Config::from_json(&config_json, &BTreeMap::new())?;
+/// The real adapter, on this configuration.
+fn build_adapter(config_json: &str) -> Result<App, Box<dyn Error>> {
+    let config = Config::from_json(config_json, &BTreeMap::new())?;
     let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
-    App::build(config, &world)?.run(pending()).await?;
-    Ok(())
+    Ok(App::build(config, &world)?)
 }
