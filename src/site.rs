@@ -1,13 +1,11 @@
 //! One application behind one door: what serving it needs, as one snapshot that can be swapped while requests are under way, and which part
 //! answers which path. Every front (actix-web's `App` today) comes in here.
 
-use std::rc::Rc;
-
 use crate::{
     caller::{self, Caller},
     login::{Login, Presented, ReturnTo, Visit},
     message::{Request, Response},
-    proxy::{Limits, Proxy, Stopped, pool::Pool, validity::Standing},
+    proxy::{Limits, Local, Proxy, Stopped, validity::Standing},
     respond::{Audience, Refusal, is_navigation},
     session::RequestCookies,
 };
@@ -33,7 +31,7 @@ struct Card {
 
 impl Site {
     /// Answers one request; every no becomes a response here.
-    pub async fn serve(&self, pool: &Rc<Pool>, mut request: Request) -> Response {
+    pub async fn serve(&self, local: &Local, mut request: Request) -> Response {
         let audience = Audience::of(&request.headers);
         let caller = match Caller::of(&request, &self.caller) {
             Ok(caller) => caller,
@@ -43,7 +41,7 @@ impl Site {
             request.adopt_id();
         }
         let id = request.id.clone();
-        let mut response = match self.admitted(pool, request, &caller).await {
+        let mut response = match self.admitted(local, request, &caller).await {
             Ok(response) => response,
             Err(refusal) => refusal.into_response(audience, &id),
         };
@@ -51,12 +49,12 @@ impl Site {
         response
     }
 
-    async fn admitted(&self, pool: &Rc<Pool>, request: Request, caller: &Caller) -> Result<Response, Refusal> {
+    async fn admitted(&self, local: &Local, request: Request, caller: &Caller) -> Result<Response, Refusal> {
         if !caller.satisfies(self.caller.ssl_required) {
             return Err(Refusal::Forbidden("This site must be visited by https.".into()));
         }
         let cookies = RequestCookies::from_headers(&request.headers);
-        let standing = self.proxy.standing(&cookies).await?;
+        let standing = self.proxy.standing(local, &cookies).await?;
         if self.login.owns(request.target.decoded_path()) {
             let presented = match &standing {
                 Standing::Current(current) => Presented::Current(current.session()),
@@ -66,7 +64,7 @@ impl Site {
             return self.login.answer(request, Visit { caller, cookies: &cookies, presented }).await;
         }
         let card = Card::of(&request);
-        match self.proxy.serve(pool, request, caller, &cookies, standing.current()).await {
+        match self.proxy.serve(local, request, caller, &cookies, standing.current()).await {
             Ok(response) => Ok(response),
             Err(Stopped::Refused(refusal)) => Err(refusal),
             Err(Stopped::SignInNeeded) => self.challenge(card, caller, &cookies).await,

@@ -18,7 +18,7 @@ use tracing::Instrument;
 use crate::{
     domain::Random,
     message::{Body, BodyError, Request, RequestId, Response},
-    proxy::{Limits, pool::Pool},
+    proxy::{Limits, Local},
     respond::{Audience, Refusal},
     session::RequestCookies,
     site::Site,
@@ -30,7 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Worker {
     site: Arc<ArcSwap<Site>>,
-    pool: RefCell<Option<(Arc<Site>, Rc<Pool>)>>,
+    local: RefCell<Option<(Arc<Site>, Rc<Local>)>>,
     metrics: Arc<Metrics>,
     random: Arc<dyn Random>,
 }
@@ -39,19 +39,19 @@ impl Worker {
     /// A worker that has served nothing yet.
     #[must_use]
     pub fn new(site: Arc<ArcSwap<Site>>, metrics: Arc<Metrics>, random: Arc<dyn Random>) -> Self {
-        Self { site, pool: RefCell::new(None), metrics, random }
+        Self { site, local: RefCell::new(None), metrics, random }
     }
 
-    /// The site, and the pool that belongs to it: a site that was swapped in begins with a pool of its own.
-    fn current(&self) -> (Arc<Site>, Rc<Pool>) {
+    /// The site, and what this worker keeps for it: a site that was swapped in begins anew.
+    fn current(&self) -> (Arc<Site>, Rc<Local>) {
         let site = self.site.load_full();
-        let mut held = self.pool.borrow_mut();
+        let mut held = self.local.borrow_mut();
         match &*held {
-            Some((of, pool)) if Arc::ptr_eq(of, &site) => (site, pool.clone()),
+            Some((of, local)) if Arc::ptr_eq(of, &site) => (site, local.clone()),
             _ => {
-                let pool = site.proxy.pool();
-                *held = Some((site.clone(), pool.clone()));
-                (site, pool)
+                let local = Rc::new(site.proxy.local());
+                *held = Some((site.clone(), local.clone()));
+                (site, local)
             }
         }
     }
@@ -65,10 +65,10 @@ pub async fn handle(worker: web::Data<Rc<Worker>>, request: HttpRequest, payload
 }
 
 async fn answer(worker: &Worker, request: HttpRequest, payload: web::Payload, id: RequestId) -> HttpResponse {
-    let (site, pool) = worker.current();
+    let (site, local) = worker.current();
     let head = request.method() == actix_http::Method::HEAD;
     let response = match incoming(&request, payload, &site.limits, id.clone()) {
-        Ok(request) => site.serve(&pool, request).await,
+        Ok(request) => site.serve(&local, request).await,
         Err(refusal) => refused(&site, &request, refusal, &id),
     };
     tracing::debug!(

@@ -22,7 +22,7 @@ use crate::{
     message::{Body, Request, Response},
     respond::Refusal,
     revocation::Revocations,
-    session::{OwnCookies, RequestCookies, SessionStore, SetCookies},
+    session::{OpenedSessions, OwnCookies, RequestCookies, SessionStore, SetCookies},
     status::Metrics,
 };
 use authorize::{Denied, authorize};
@@ -170,6 +170,15 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
 }
 
+/// What one worker thread keeps for one site; it goes with the site.
+#[derive(Debug)]
+pub struct Local {
+    /// Connections to the application.
+    pool: Rc<Pool>,
+    /// Sessions that were opened before.
+    opened: OpenedSessions,
+}
+
 /// Why the request path gives no answer of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stopped {
@@ -198,19 +207,22 @@ impl Proxy {
         }
     }
 
-    /// A pool of connections to this site's application, for one worker.
+    /// What one worker keeps for this site.
     #[must_use]
-    pub fn pool(&self) -> Rc<Pool> {
-        Rc::new(Pool::new(self.upstream.clone(), self.limits.connect_timeout))
+    pub fn local(&self) -> Local {
+        Local {
+            pool: Rc::new(Pool::new(self.upstream.clone(), self.limits.connect_timeout)),
+            opened: OpenedSessions::default(),
+        }
     }
 
     /// How the session stands that the cookies carry.
     ///
     /// # Errors
     /// When the store fails, so that nothing is known.
-    pub async fn standing(&self, cookies: &RequestCookies) -> Result<Standing, Refusal> {
+    pub async fn standing(&self, local: &Local, cookies: &RequestCookies) -> Result<Standing, Refusal> {
         let now = self.parts.clock.now();
-        let found = self.parts.store.find(cookies, now).await.map_err(|error| {
+        let found = self.parts.store.find(cookies, &local.opened, now).await.map_err(|error| {
             tracing::error!(%error, "the session store fails");
             Refusal::Internal
         })?;
@@ -228,7 +240,7 @@ impl Proxy {
     /// When it does not get there.
     pub async fn serve(
         &self,
-        pool: &Rc<Pool>,
+        local: &Local,
         request: Request,
         caller: &Caller,
         cookies: &RequestCookies,
@@ -240,7 +252,8 @@ impl Proxy {
         let mut headers = self.injector.apply(request.headers, &permit, caller, &request.id);
         self.hide_own_cookies(&mut headers, cookies);
         let forwarded = Forwarded { method: request.method, target: request.target, headers, body: request.body };
-        let mut answer = forward(pool, forwarded, &self.limits).await.map_err(|error| self.unanswered(&error))?;
+        let mut answer =
+            forward(&local.pool, forwarded, &self.limits).await.map_err(|error| self.unanswered(&error))?;
         self.touch(current.as_mut(), cookies).await.apply(&mut answer.headers);
         Ok(answer)
     }

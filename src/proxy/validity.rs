@@ -1,5 +1,7 @@
 //! Stage 3: still true? Here sessions and revocations meet; what passes is [`Current`].
 
+use std::sync::Arc;
+
 use crate::{
     domain::{Lifetimes, Session, SessionStatus, Timestamp},
     revocation::Revocations,
@@ -7,7 +9,7 @@ use crate::{
 
 /// A session that was found true for this request. Only [`judge`] makes one.
 #[derive(Debug)]
-pub struct Current(Session);
+pub struct Current(Arc<Session>);
 
 /// How a presented session stands.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub enum Standing {
     /// Ended before its time.
     Revoked,
     /// Its access token has ended: it opens nothing, but it can still be signed out.
-    Stale(Session),
+    Stale(Arc<Session>),
 }
 
 impl Current {
@@ -35,7 +37,7 @@ impl Current {
     pub fn touch(&mut self, now: Timestamp, lifetimes: Lifetimes) -> bool {
         let due = self.0.wants_touch(now, lifetimes);
         if due {
-            self.0.last_seen = now;
+            Arc::make_mut(&mut self.0).last_seen = now;
         }
         due
     }
@@ -65,7 +67,7 @@ impl Standing {
 
 /// Judges a presented session at `now` (this node's clock).
 #[must_use]
-pub fn judge(session: Session, now: Timestamp, lifetimes: Lifetimes, revocations: &Revocations) -> Standing {
+pub fn judge(session: Arc<Session>, now: Timestamp, lifetimes: Lifetimes, revocations: &Revocations) -> Standing {
     if revocations.check(&session).is_err() {
         return Standing::Revoked;
     }

@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, time::Duration};
 use cookie::Cookie;
 
 use super::{
-    Config, CookieConfig, Recall, RequestCookies, SameSite, SessionStore, SetCookies, codec::tests::keycloak_session,
+    Config, CookieConfig, OpenedSessions, Recall, RequestCookies, SameSite, SessionStore, SetCookies,
+    codec::tests::keycloak_session,
 };
 use crate::domain::{AdapterSessionId, Lifetimes, SecretBytes, SecretString, Session, Timestamp};
 
@@ -96,7 +97,11 @@ async fn save(store: &impl SessionStore, session: &Session, browser: &mut Browse
 }
 
 pub(super) async fn found(store: &impl SessionStore, browser: &Browser, now: Timestamp) -> Option<Session> {
-    store.find(&browser.cookies(), now).await.unwrap()
+    let opened = OpenedSessions::default();
+    let first = store.find(&browser.cookies(), &opened, now).await.unwrap();
+    let again = store.find(&browser.cookies(), &opened, now).await.unwrap();
+    assert_eq!(first, again, "what was opened before is found as it was");
+    first.map(|session| (*session).clone())
 }
 
 async fn an_unknown_browser_has_no_session(store: &impl SessionStore) {
@@ -162,10 +167,10 @@ async fn damaged_cookies_are_absent(store: &impl SessionStore) {
     for name in browser.names() {
         let value = &browser.0[name];
         let twice = RequestCookies::from_fields([format!("{name}={value}; {name}={value}")]);
-        assert_eq!(store.find(&twice, NOW).await.unwrap(), None, "ambiguous");
+        assert_eq!(store.find(&twice, &OpenedSessions::default(), NOW).await.unwrap(), None, "ambiguous");
         for damaged in [&value[1..], &format!("{value}A"), &format!("\"{value}\""), &value.to_ascii_uppercase(), ""] {
             let cookies = RequestCookies::from_fields([format!("{name}={damaged}")]);
-            assert_eq!(store.find(&cookies, NOW).await.unwrap(), None);
+            assert_eq!(store.find(&cookies, &OpenedSessions::default(), NOW).await.unwrap(), None);
         }
     }
 }

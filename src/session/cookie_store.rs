@@ -9,8 +9,8 @@ use futures_util::{
 };
 
 use super::{
-    Config, CookieConfigError, Keep, KeyRing, OwnCookies, Purpose, Recall, RequestCookies, Sealer, SessionCodec,
-    SessionStore, SetCookies, StoreError, chunks,
+    Config, CookieConfigError, Keep, KeyRing, OpenedSessions, OwnCookies, Purpose, Recall, RequestCookies, Sealer,
+    SessionCodec, SessionStore, SetCookies, StoreError, chunks,
 };
 use crate::domain::{Lifetimes, Random, Session, SessionStatus, Timestamp};
 
@@ -43,15 +43,25 @@ impl CookieStore {
         })
     }
 
-    /// Both ends count: the one sealed in, by the limits when it was written, and the one by today's limits.
-    fn open(&self, cookies: &RequestCookies, now: Timestamp) -> Option<Session> {
+    fn open(&self, cookies: &RequestCookies, opened: &OpenedSessions, now: Timestamp) -> Option<Arc<Session>> {
         let name = self.cookies.session_name();
         let text = chunks::join(name, cookies)?;
-        let opened = self.sealer.open(name, &text, now)?;
-        let session = self.codec.decode(opened.body());
+        let session = match opened.find(&text, now) {
+            Some(session) => session,
+            None => self.unseal(name, &text, opened, now)?,
+        };
+        (session.status(now, self.lifetimes) != SessionStatus::Ended).then_some(session)
+    }
+
+    /// Two ends count: the one sealed in, by the limits when it was written, and, with the caller, the one by today's limits.
+    fn unseal(&self, name: &str, text: &[u8], opened: &OpenedSessions, now: Timestamp) -> Option<Arc<Session>> {
+        let seal = self.sealer.open(name, text, now)?;
+        let session = self.codec.decode(seal.body());
         let session =
             session.inspect_err(|reason| tracing::debug!(%reason, "a genuine cookie holds no session")).ok()?;
-        (session.status(now, self.lifetimes) != SessionStatus::Ended).then_some(session)
+        let session = Arc::new(session);
+        opened.keep(text, seal.ends(), &session);
+        Some(session)
     }
 
     fn write(&self, session: &Session, previous: &RequestCookies) -> Result<SetCookies, StoreError> {
@@ -77,9 +87,10 @@ impl SessionStore for CookieStore {
     fn find<'a>(
         &'a self,
         cookies: &'a RequestCookies,
+        opened: &'a OpenedSessions,
         now: Timestamp,
-    ) -> LocalBoxFuture<'a, Result<Option<Session>, StoreError>> {
-        ready(Ok(self.open(cookies, now))).boxed_local()
+    ) -> LocalBoxFuture<'a, Result<Option<Arc<Session>>, StoreError>> {
+        ready(Ok(self.open(cookies, opened, now))).boxed_local()
     }
 
     fn save<'a>(

@@ -199,6 +199,14 @@ impl Sealed {
 }
 
 impl Opened {
+    /// When the seal ends. [`Sealer::open`] has checked that it has not.
+    #[must_use]
+    pub fn ends(&self) -> Timestamp {
+        self.0
+            .first_chunk::<EXPIRY_LEN>()
+            .map_or(Timestamp::from_millis(0), |end| Timestamp::from_millis(i64::from_be_bytes(*end)))
+    }
+
     /// What was sealed.
     #[must_use]
     pub fn body(&self) -> &[u8] {

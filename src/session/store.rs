@@ -1,11 +1,11 @@
 //! Where sessions live between requests, as a contract that every store keeps.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use futures_util::future::LocalBoxFuture;
 use thiserror::Error;
 
-use super::{CodecError, InvalidCookie, RequestCookies, SetCookies, StateTooLarge, TooLargeToSeal};
+use super::{CodecError, InvalidCookie, OpenedSessions, RequestCookies, SetCookies, StateTooLarge, TooLargeToSeal};
 use crate::domain::{Session, Timestamp};
 
 /// A store of sessions. Its contract:
@@ -26,12 +26,14 @@ use crate::domain::{Session, Timestamp};
 ///
 /// Futures need not be `Send`: each request stays on its worker.
 pub trait SessionStore: fmt::Debug + Send + Sync {
-    /// The live session that `cookies` carry.
+    /// The live session that `cookies` carry. `opened` is what this worker has opened before: a store whose sessions must be decrypted looks
+    /// there first.
     fn find<'a>(
         &'a self,
         cookies: &'a RequestCookies,
+        opened: &'a OpenedSessions,
         now: Timestamp,
-    ) -> LocalBoxFuture<'a, Result<Option<Session>, StoreError>>;
+    ) -> LocalBoxFuture<'a, Result<Option<Arc<Session>>, StoreError>>;
 
     /// Writes `session` and says which cookies to set.
     fn save<'a>(
