@@ -171,6 +171,7 @@ impl Refusal {
             Audience::Program => self.problem(id),
         };
         self.add_headers(&mut response.headers);
+        response.headers.insert("x-request-id", id.header());
         response
     }
 
