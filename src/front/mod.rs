@@ -4,7 +4,7 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use actix_http::{ConnectionType, StatusCode as WireStatus, header as wire};
+use actix_http::{ConnectionType, StatusCode as WireStatus, Version, header as wire};
 use actix_web::{
     HttpRequest, HttpResponse,
     body::{BodyStream as ActixStream, BoxBody, MessageBody, None as NoBody, SizedStream},
@@ -82,6 +82,11 @@ async fn answer(worker: &Worker, request: HttpRequest, payload: web::Payload, id
     let mut answer = outgoing(response, head);
     if is_endless(&request) {
         // The connection cannot be told where this request ends.
+        answer.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    if request.version() < Version::HTTP_11 {
+        // HTTP/1.0 knows no chunks (RFC 9112, section 6.1): only the end of the connection ends a body of unknown length.
+        answer.head_mut().no_chunking(true);
         answer.head_mut().set_connection_type(ConnectionType::Close);
     }
     answer
