@@ -10,6 +10,7 @@ mod cookies_hidden;
 mod forwarded;
 mod framing;
 mod headers;
+mod large;
 mod limits;
 mod paths;
 mod rules;
