@@ -5,6 +5,7 @@
 
 mod support;
 
+mod architecture;
 mod challenge;
 mod cookies_hidden;
 mod forwarded;
