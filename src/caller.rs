@@ -189,3 +189,6 @@ fn is_local(address: IpAddr) -> bool {
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local() || v6.is_unique_local(),
     }
 }
+
+#[cfg(test)]
+mod tests;

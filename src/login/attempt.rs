@@ -183,3 +183,6 @@ fn id(now: Timestamp, state: &str) -> String {
     let start = state.get(..ID_LEN).unwrap_or(state);
     format!("{:010x}.{start}", now.as_secs().max(0))
 }
+
+#[cfg(test)]
+mod tests;

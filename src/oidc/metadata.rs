@@ -183,3 +183,6 @@ pub(super) async fn fetch_json(http: &HttpClient, url: &Url) -> Result<Vec<u8>, 
         Err(DiscoveryError::Status(answer.status()))
     }
 }
+
+#[cfg(test)]
+mod tests;

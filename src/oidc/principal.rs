@@ -62,3 +62,6 @@ fn texts(value: &Value) -> Vec<String> {
         value => one(value).into_iter().collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -228,3 +228,6 @@ impl Blame {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
