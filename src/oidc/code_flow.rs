@@ -1,13 +1,14 @@
 //! The authorization code flow (OpenID Connect Core 1.0, section 3.1): the address that a browser is sent to, and what a code
 //! is worth when it comes back. `openidconnect` builds the requests; every token is believed only after our own verifier.
 
+mod error;
+
 use http::{HeaderName, StatusCode, header};
 use openidconnect::{
     AuthenticationFlow, AuthorizationCode, CsrfToken, HttpRequest, HttpResponse, Nonce, OAuth2TokenResponse,
-    PkceCodeChallenge, PkceCodeVerifier, RequestTokenError, Scope, core::CoreErrorResponseType, core::CoreResponseType,
+    PkceCodeChallenge, PkceCodeVerifier, Scope, core::CoreResponseType,
 };
 use serde_json::{Map, Value};
-use thiserror::Error;
 use url::Url;
 
 use super::{
@@ -15,14 +16,15 @@ use super::{
     claims::{AccessTokenClaims, IdTokenClaims},
     client_assertion::SigningFailed,
     provider::{NotReady, Snapshot},
-    userinfo::UserInfoError,
-    verify::{IdTokenChecks, Verified, VerifyError},
-    wire::{TokenRefusal, TokenReply},
+    verify::{IdTokenChecks, Verified},
+    wire::TokenReply,
 };
 use crate::{
     domain::{SecretString, Timestamp, TokenSet, opaque_token},
-    http_client::{HttpClient, HttpError},
+    http_client::HttpClient,
 };
+use error::CallError;
+pub use error::RedeemError;
 
 /// What one attempt sends along to the provider.
 #[derive(Debug)]
@@ -67,72 +69,6 @@ pub struct Login {
     pub tokens: TokenSet,
     /// When the code was sent to the provider, on this node's clock.
     pub asked_at: Timestamp,
-}
-
-/// Why a code became no login.
-#[derive(Debug, Error)]
-pub enum RedeemError {
-    /// The provider could not be reached, took too long, or is in trouble.
-    #[error("the token endpoint is unavailable: {0}")]
-    Unavailable(String),
-    /// The answer was no token response.
-    #[error("the token endpoint's answer cannot be read")]
-    Malformed,
-    /// The answer holds no ID token.
-    #[error("the token response holds no ID token")]
-    NoIdToken,
-    /// Discovery has not succeeded.
-    #[error(transparent)]
-    NotReady(#[from] NotReady),
-    /// We cannot prove who we are.
-    #[error(transparent)]
-    Assertion(#[from] SigningFailed),
-    /// The provider refused the code.
-    #[error("the token endpoint refused with `{0}`")]
-    Refused(String),
-    /// The access token is for another user than the ID token.
-    #[error("access token and ID token are for different subjects")]
-    SubjectsDiffer,
-    /// A token may not be believed.
-    #[error("the {token} is refused: {error}")]
-    Token {
-        /// Which one.
-        token: &'static str,
-        /// Why.
-        #[source]
-        error: VerifyError,
-    },
-    /// The token's type is not `Bearer`.
-    #[error("the access token is not a bearer token")]
-    TokenType,
-    /// UserInfo may not be believed, or has no answer.
-    #[error(transparent)]
-    UserInfo(#[from] UserInfoError),
-}
-
-impl RedeemError {
-    /// A word for metrics.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Unavailable(_) | Self::NotReady(_) => "unavailable",
-            Self::Assertion(_) => "assertion",
-            Self::Malformed => "malformed",
-            Self::NoIdToken => "no_id_token",
-            Self::Refused(_) => "refused",
-            Self::SubjectsDiffer | Self::Token { .. } | Self::TokenType => "token",
-            Self::UserInfo(_) => "userinfo",
-        }
-    }
-}
-
-/// Why a call to the token endpoint has no answer that `openidconnect` could read.
-#[derive(Debug, Error)]
-enum CallError {
-    #[error(transparent)]
-    Http(#[from] HttpError),
-    #[error("it answered with status {0}")]
-    Trouble(StatusCode),
 }
 
 /// Fresh values for one attempt.
@@ -332,20 +268,4 @@ async fn call(http: HttpClient, request: HttpRequest) -> Result<HttpResponse, Ca
     let content_type: HeaderName = header::CONTENT_TYPE;
     response.headers_mut().remove(content_type);
     Ok(response)
-}
-
-impl From<RequestTokenError<CallError, TokenRefusal>> for RedeemError {
-    /// Keeps no part of an answer that could hold a token.
-    fn from(error: RequestTokenError<CallError, TokenRefusal>) -> Self {
-        match error {
-            RequestTokenError::Request(error) => Self::Unavailable(error.to_string()),
-            RequestTokenError::ServerResponse(refusal) => Self::Refused(name(refusal.error())),
-            RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Self::Malformed,
-        }
-    }
-}
-
-fn name(error: &CoreErrorResponseType) -> String {
-    let name: &str = error.as_ref();
-    name.chars().filter(char::is_ascii_graphic).take(64).collect()
 }
