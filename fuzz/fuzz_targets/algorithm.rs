@@ -1,5 +1,5 @@
 //! The name of a signature algorithm, as a token's header claims it: only registered names are taken, and each is the
-//! name of what came out.
+//! name of what came out; `Ed25519` is the other name of `EdDSA`.
 
 #![no_main]
 
@@ -8,6 +8,6 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|name: &str| {
     if let Ok(algorithm) = name.parse::<Algorithm>() {
-        assert_eq!(algorithm.name(), name);
+        assert!(algorithm.name() == name || (name, algorithm) == ("Ed25519", Algorithm::EdDsa));
     }
 });
