@@ -1,5 +1,5 @@
-//! The stories: the real adapter in this process, a small identity server, a browser and an application around it. No
-//! network, no fixed port, no order.
+//! The stories: the real adapter between a browser, an application and an identity server that misbehaves on request. No
+//! network, no fixed port, no order; each test's name is a sentence.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a story that cannot go on has failed, and says where")]
 
@@ -13,6 +13,7 @@ mod framing;
 mod headers;
 mod large;
 mod limits;
+mod login;
 mod paths;
 mod rules;
 mod streaming;

@@ -1,3 +1,10 @@
-//! What the stories stand on.
+//! What the stories share: the adapter in this process, the scene around it, and waiting for what others do.
 
+mod adapter;
 pub(crate) mod proxied;
+mod scene;
+mod wait;
+
+pub(crate) use adapter::Adapter;
+pub(crate) use scene::{CLIENT, COOKIE, KEY, Options, SECRET, Scene};
+pub(crate) use wait::until;
