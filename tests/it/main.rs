@@ -6,8 +6,10 @@
 mod support;
 
 mod architecture;
+mod callback;
 mod challenge;
 mod cookies_hidden;
+mod discovery;
 mod forwarded;
 mod framing;
 mod headers;
@@ -17,4 +19,6 @@ mod login;
 mod paths;
 mod rules;
 mod streaming;
+mod tokens;
 mod upstream;
+mod userinfo;
