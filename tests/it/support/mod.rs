@@ -2,9 +2,11 @@
 
 mod adapter;
 pub(crate) mod proxied;
+mod program;
 mod scene;
 mod wait;
 
 pub(crate) use adapter::Adapter;
-pub(crate) use scene::{CLIENT, COOKIE, KEY, Options, SECRET, Scene};
+pub(crate) use program::{Program, run_doorward};
+pub(crate) use scene::{CLIENT, KEY, Options, SECRET, Scene};
 pub(crate) use wait::until;

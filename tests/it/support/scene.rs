@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use doorward::domain::{Clock, ManualClock, Timestamp};
-use identity_server::{Application, Browser, Client, Endpoint, IdentityServer, Page, User, http::Response};
+use identity_server::{
+    Application, Browser, Client, Endpoint, IdentityServer, Page, User,
+    http::{Request, Response},
+};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -16,7 +19,7 @@ pub(crate) const SECRET: &str = "planted-client-secret-1f7c";
 /// 32 bytes as `doorward keygen` prints them.
 pub(crate) const KEY: &str = "cGxhbnRlZC1jb29raWUta2V5LTAxMjM0NTY3ODlhYmM";
 /// The session cookie at a plain-http origin.
-pub(crate) const COOKIE: &str = "KEYCLOAK_ADAPTER_STATE";
+const COOKIE: &str = "KEYCLOAK_ADAPTER_STATE";
 /// Some day.
 const START: i64 = 1_900_000_000;
 
@@ -171,6 +174,12 @@ impl Scene {
         browser.navigate(&self.url("/private")).unwrap()
     }
 
+    /// Signs out as a button of the site does; the answer, not followed.
+    pub(crate) fn sign_out(&self, browser: &mut Browser) -> Response {
+        let request = Request::new("POST", "").header("Sec-Fetch-Site", "same-origin");
+        browser.fetch(&self.url("/oauth2/sign_out"), request).unwrap()
+    }
+
     /// An address of the site.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
@@ -185,6 +194,7 @@ impl Scene {
 
     /// Has the identity server sign the user in; the callback's address, not yet opened.
     pub(crate) fn callback(&self, browser: &mut Browser, authorization: &Url) -> Url {
+        assert!(authorization.as_str().starts_with(&self.server.url(Endpoint::Authorization)));
         let answer = browser.navigate_once(authorization.as_str()).unwrap();
         assert_eq!(answer.status, 302, "{}", answer.text());
         Url::parse(answer.header("location").unwrap()).unwrap()

@@ -1,0 +1,82 @@
+//! The program itself, as operators start it.
+
+use std::{
+    fs::{self, File},
+    net::SocketAddr,
+    process::{Child, Command, Output, Stdio},
+    sync::Mutex,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::until;
+
+/// A running `doorward serve`. Killed when dropped.
+pub(crate) struct Program {
+    child: Mutex<Child>,
+    /// Holds the configuration and what is printed.
+    folder: TempDir,
+}
+
+/// Runs a command to its end.
+pub(crate) fn run_doorward(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_doorward")).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+impl Program {
+    /// Starts `doorward serve` with this configuration.
+    pub(crate) fn serve(config: &Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("adapter.json");
+        fs::write(&file, config.to_string()).unwrap();
+        let log = File::create(folder.path().join("printed")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+        command.arg("serve").arg("-c").arg(&file).stdin(Stdio::null());
+        let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        Self { child: Mutex::new(child), folder }
+    }
+
+    /// Everything printed so far.
+    pub(crate) fn printed(&self) -> String {
+        fs::read_to_string(self.folder.path().join("printed")).unwrap()
+    }
+
+    /// Where a listener listens, once it does.
+    pub(crate) fn address(&self, listener: &str) -> SocketAddr {
+        until("it listens", || {
+            assert!(self.child.lock().unwrap().try_wait().unwrap().is_none(), "it has ended: {}", self.printed());
+            self.printed().lines().find_map(|line| address_in(line, listener))
+        })
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let id = self.child.lock().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end; its exit code.
+    pub(crate) fn wait(&self) -> Option<i32> {
+        until("it ends", || self.child.lock().unwrap().try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let child = self.child.get_mut().unwrap();
+        // One that has ended already needs no killing.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// The address in a line that says `listening`, as text or as JSON.
+fn address_in(line: &str, listener: &str) -> Option<SocketAddr> {
+    if !line.contains("listening") || !line.contains(&format!("\"{listener}\"")) {
+        return None;
+    }
+    let (_, rest) = line.split_once("127.0.0.1:")?;
+    let port = rest.chars().take_while(char::is_ascii_digit).collect::<String>();
+    format!("127.0.0.1:{port}").parse().ok()
+}
