@@ -249,13 +249,16 @@ fn serve(mut stream: impl Stream, shared: &Shared) -> Result<(), crate::http::Er
     let mut reader = BufReader::new(stream.twin()?);
     while let Some((line, headers)) = read_head(&mut reader)? {
         let heard = hear(&mut reader, &line, headers)?;
+        // At once with the entry: whoever has seen it may release it from then on.
+        let mut releases = 0;
         shared.change(|diary| {
+            releases = diary.releases;
             if diary.heard.len() < REMEMBERED {
                 diary.heard.push(heard.clone());
             }
         });
         let closing = heard.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        let after = answers::answer(&mut stream, &mut reader, shared, &heard)?;
+        let after = answers::answer(&mut stream, &mut reader, shared, &heard, releases)?;
         if closing || after == After::Close {
             break;
         }

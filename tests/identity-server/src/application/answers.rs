@@ -7,12 +7,13 @@ use serde_json::json;
 
 use super::{After, Heard, Shared};
 
-/// Answers one request.
+/// Answers one request; `releases` is how often waiting requests had been released when this one was heard.
 pub(super) fn answer(
     out: &mut impl Write,
     reader: &mut impl BufRead,
     shared: &Shared,
     heard: &Heard,
+    releases: u64,
 ) -> io::Result<After> {
     let path = heard.target.split('?').next().unwrap_or_default();
     let (first, rest) = path[path.len().min(1)..].split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
@@ -21,7 +22,7 @@ pub(super) fn answer(
         "download" => whole(out, "200 OK", "", &vec![b'x'; number(rest)])?,
         "download-eof" => return until_close(out, number(rest)),
         "sse" => return events(out, shared),
-        "slow" => return slow(out, shared),
+        "slow" => return slow(out, shared, releases),
         "close" => return Ok(After::Close),
         "close-midway" => return close_midway(out),
         "interim" => {
@@ -85,8 +86,7 @@ fn status(out: &mut impl Write, code: &str) -> io::Result<()> {
     write!(out, "HTTP/1.1 {code} Told\r\n{length}\r\n")
 }
 
-fn slow(out: &mut impl Write, shared: &Shared) -> io::Result<After> {
-    let releases = shared.lock().releases;
+fn slow(out: &mut impl Write, shared: &Shared, releases: u64) -> io::Result<After> {
     if !shared.wait_until(|diary| diary.releases > releases) {
         return Ok(After::Close);
     }
