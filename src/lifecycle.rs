@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Tells everything that was started that it is time to end.
@@ -57,17 +57,29 @@ impl Supervisor {
     }
 }
 
-/// Waits for SIGTERM or SIGINT.
-///
-/// # Errors
-/// When signals cannot be listened for.
-pub async fn stop_signal() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    // Both arms are cancel-safe: a signal that is not received here is received by nobody else.
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT, listened for since this was made: one that comes before anybody waits is not lost, and does not
+/// kill the process.
+#[derive(Debug)]
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// When signals cannot be listened for.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    /// Waits for one of them.
+    pub async fn received(mut self) {
+        // Both arms are cancel-safe: a signal that is not received here is received by nobody else.
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

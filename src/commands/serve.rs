@@ -7,7 +7,8 @@ use crate::{
     app::{App, StartError, World},
     config::{Config, ProcessEnvironment},
     domain::{SystemClock, SystemRandom},
-    lifecycle, telemetry,
+    lifecycle::StopSignals,
+    telemetry,
 };
 
 /// Serves until asked to stop.
@@ -24,17 +25,20 @@ pub(super) fn run(path: &Path) -> ExitCode {
 }
 
 async fn serve(config: Config) -> ExitCode {
+    // Before anything is served: a signal must find us listening for it.
+    let signals = match StopSignals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!(%error, "cannot start: signals cannot be listened for");
+            return ExitCode::FAILURE;
+        }
+    };
     let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
     let app = match App::build(config, &world) {
         Ok(app) => app,
         Err(error) => return cannot_start(&error),
     };
-    let stop = async {
-        if let Err(error) = lifecycle::stop_signal().await {
-            tracing::error!(%error, "signals cannot be listened for: stopping");
-        }
-    };
-    match app.run(stop).await {
+    match app.run(signals.received()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "a listener failed");

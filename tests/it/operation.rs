@@ -68,6 +68,18 @@ fn sigterm_ends_the_program_with_0_after_the_slow_request() {
     assert_eq!(program.wait(), Some(0));
 }
 
+/// A signal that comes while the listeners are still being set up must not kill the process. The warning is the first
+/// thing that it prints, well before.
+#[test]
+fn sigterm_right_at_the_start_is_an_orderly_end_too() {
+    let (_clock, _server, _application, _, mut config) = Options::keycloak().prepare();
+    config["register-node-at-startup"] = json!(true);
+    let program = Program::serve(&config);
+    until("it starts", || program.printed().contains("register-node-at-startup").then_some(()));
+    program.terminate();
+    assert_eq!(program.wait(), Some(0), "{}", program.printed());
+}
+
 /// Case 66: the values that must not be told are known, and looked for in everything that was printed.
 #[test]
 fn the_log_tells_what_happened_and_no_secret_at_any_level() {
