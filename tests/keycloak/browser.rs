@@ -57,6 +57,11 @@ impl Browser {
         self.exchange(request.header("Sec-Fetch-Mode", "cors").header("Sec-Fetch-Dest", "empty"))
     }
 
+    /// The name and value of each cookie kept for a path.
+    pub(crate) fn cookies_at<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.jar.iter().filter(move |c| c.path == path).map(|c| (c.name.as_str(), c.value.as_str()))
+    }
+
     /// Forgets every cookie but those of one path.
     pub(crate) fn forget_all_but(&mut self, path: &str) {
         self.jar.retain(|cookie| cookie.path == path);

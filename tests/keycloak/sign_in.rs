@@ -44,6 +44,17 @@ fn the_next_request_needs_no_login() {
 }
 
 #[test]
+fn the_session_is_one_cookie_below_two_kilobytes() {
+    let (_realm, adapter) = scene::usual(&json!({}));
+    let mut browser = Browser::default();
+    Person::Anna.open(&mut browser, &adapter.url("/"));
+    let ours: Vec<(&str, &str)> = browser.cookies_at("/").filter(|(name, _)| name.contains("ADAPTER_STATE")).collect();
+    let [(name, value)] = ours[..] else { panic!("{} cookies", ours.len()) };
+    let size = name.len() + 1 + value.len();
+    assert!(size < 2048, "{size} bytes");
+}
+
+#[test]
 fn a_script_without_a_session_is_refused_and_not_redirected() {
     let (_realm, adapter) = scene::usual(&json!({}));
     let answer = Browser::default().fetch(adapter.url("/api"));
