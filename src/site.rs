@@ -61,13 +61,14 @@ impl Site {
                 Standing::Stale(session) => Presented::Stale(session),
                 Standing::Ended | Standing::Nobody | Standing::Revoked => Presented::Nothing,
             };
-            return self.login.answer(request, Visit { caller, cookies: &cookies, presented }).await;
+            // Boxed, as all of sign-in is: its state is large and would be moved along with every proxied request.
+            return Box::pin(self.login.answer(request, Visit { caller, cookies: &cookies, presented })).await;
         }
         let card = Card::of(&request);
         match self.proxy.serve(local, request, caller, &cookies, standing.current()).await {
             Ok(response) => Ok(response),
             Err(Stopped::Refused(refusal)) => Err(refusal),
-            Err(Stopped::SignInNeeded) => self.challenge(card, caller, &cookies).await,
+            Err(Stopped::SignInNeeded) => Box::pin(self.challenge(card, caller, &cookies)).await,
         }
     }
 

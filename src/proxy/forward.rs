@@ -75,7 +75,7 @@ pub async fn forward(pool: &Rc<Pool>, request: Forwarded, limits: &Limits) -> Re
     let method = request.method.clone();
     let progress = Progress::from(Instant::now());
     let wire = wire(request, limits, &progress)?;
-    let exchange = exchange(pool, wire);
+    let exchange = std::pin::pin!(exchange(pool, wire));
     let answered = progress.wait_for(exchange, limits.response_timeout).await.map_err(|_| ForwardError::TimedOut)?;
     let (response, sender) = answered.map_err(|error| progress.failure().map_or(error, ForwardError::Body))?;
     if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
@@ -104,10 +104,14 @@ async fn exchange(pool: &Pool, request: http::Request<Outgoing>) -> Result<Excha
     match loan.sender.try_send_request(request).await {
         Ok(response) => Ok((response, loan.sender)),
         Err(mut failed) => match failed.take_message().or(spare) {
-            Some(request) => send(pool.open().await?, request).await,
+            Some(request) => Box::pin(send_anew(pool, request)).await,
             None => Err(ForwardError::Broken(failed.into_error())),
         },
     }
+}
+
+async fn send_anew(pool: &Pool, request: http::Request<Outgoing>) -> Result<Exchanged, ForwardError> {
+    send(pool.open().await?, request).await
 }
 
 async fn send(mut loan: Loan, request: http::Request<Outgoing>) -> Result<Exchanged, ForwardError> {

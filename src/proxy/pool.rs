@@ -73,7 +73,8 @@ impl Pool {
     pub async fn borrow(&self) -> Result<Loan, ConnectError> {
         match self.newest() {
             Some(kept) => Ok(Loan { idled: Some(kept.since.elapsed()), sender: kept.sender }),
-            None => self.open().await,
+            // Boxed: connecting is rare, and its state would be moved along with every request.
+            None => Box::pin(self.open()).await,
         }
     }
 

@@ -1,6 +1,6 @@
 //! How far a request's body has come, told to whoever waits for the answer: an upload may take long as long as it moves.
 
-use std::{cell::Cell, future::Future, rc::Rc, time::Duration};
+use std::{cell::Cell, future::Future, pin::Pin, rc::Rc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
@@ -45,14 +45,17 @@ impl Progress {
     ///
     /// # Errors
     /// When that time has passed.
-    pub async fn wait_for<T>(&self, answer: impl Future<Output = T>, patience: Duration) -> Result<T, TimedOut> {
-        let mut answer = std::pin::pin!(answer);
+    pub async fn wait_for<F: Future>(
+        &self,
+        mut answer: Pin<&mut F>,
+        patience: Duration,
+    ) -> Result<F::Output, TimedOut> {
         loop {
             let deadline = self.0.moved.get() + patience;
             // Both arms are cancel-safe: the answer is polled again where it was, a timer loses nothing.
             tokio::select! {
                 biased;
-                answer = &mut answer => return Ok(answer),
+                answer = answer.as_mut() => return Ok(answer),
                 () = sleep_until(deadline) => {
                     if self.0.moved.get() + patience <= deadline {
                         return Err(TimedOut);
