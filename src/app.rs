@@ -132,13 +132,16 @@ impl App {
         supervisor.spawn("discovery", self.discovery.run(shutdown));
         let (public_handle, admin_handle) = (public.handle(), admin.handle());
         let readiness = self.status.readiness.clone();
-        let end = async {
-            stop.await;
-            tracing::info!("stopping: no longer ready, finishing what is in flight");
-            readiness.drain();
-            finish(&public_handle, &admin_handle).await;
+        let mut servers = std::pin::pin!(async { futures_util::join!(public, admin) });
+        // Cancel-safe: the servers are polled again where they were.
+        let (public, admin) = tokio::select! {
+            ended = &mut servers => ended,
+            () = stop => {
+                tracing::info!("stopping: no longer ready, finishing what is in flight");
+                readiness.drain();
+                futures_util::join!(servers, finish(&public_handle, &admin_handle)).0
+            }
         };
-        let (public, admin, ()) = futures_util::join!(public, admin, end);
         supervisor.finish(LOOPS_END_WITHIN).await;
         tracing::info!("stopped");
         public.and(admin)

@@ -1,7 +1,7 @@
 //! Who is at the other end, and by which name they know us. `X-Forwarded-*` is believed from listed peers only; `Forwarded`
 //! (RFC 7239) is believed from nobody, because a gateway that sets the one often passes a client's other on.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::{HeaderMap, header};
 use ipnet::IpNet;
@@ -17,9 +17,18 @@ pub struct Config {
     /// `host` or `host:port` (lower case) that may name the origin when there is no `public_url`.
     pub allowed_hosts: Vec<String>,
     /// Peers whose `X-Forwarded-*` are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Vec<TrustedPeer>,
     /// When plain http is refused (keycloak-adapter: `SslRequired`).
     pub ssl_required: SslRequired,
+}
+
+/// A peer whose `X-Forwarded-*` are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrustedPeer {
+    /// Addresses.
+    Network(IpNet),
+    /// Whoever may connect to our unix socket.
+    UnixSocket,
 }
 
 /// `ssl-required` (keycloak-adapter: `org.keycloak.common.enums.SslRequired`).
@@ -36,8 +45,11 @@ pub enum SslRequired {
 /// The client and the origin that it sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The client's address; `None` when it came by a unix socket that says nothing of it.
+    /// The client's address; `None` when a unix socket or a trusted proxy leaves it in the dark.
     pub client: Option<IpAddr>,
+    /// Whether the client is on this machine or in a private network, so that `ssl-required: external` lets it in. One whose address is
+    /// not known is not.
+    pub is_local: bool,
     /// The chain for `X-Forwarded-For`: what trusted peers said, then the peer.
     pub forwarded_for: String,
     /// Whether the socket's other end is a trusted proxy.
@@ -89,16 +101,18 @@ impl Caller {
     /// # Errors
     /// When the request names no host, two hosts, or one that is not ours.
     pub fn of(request: &Request, config: &Config) -> Result<Self, Refusal> {
-        let trusted = |address: &IpAddr| config.trusted_proxies.iter().any(|net: &IpNet| net.contains(address));
-        let peer_is_trusted = request.peer.as_ref().is_some_and(trusted);
+        let peer_is_trusted = config.trusts(request.peer);
         let said = |name: &str| peer_is_trusted.then(|| last_value(&request.headers, name)).flatten();
         let secure = said("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
         let host = host(&request.headers)?;
         let named = said("x-forwarded-host").unwrap_or(host);
-        let chain = if peer_is_trusted { forwarded_chain(&request.headers) } else { Vec::new() };
+        let chain = if peer_is_trusted { Chain::read(&request.headers) } else { Chain::default() };
+        let client = chain.client(request.peer, config);
         Ok(Self {
-            client: client(request.peer, &chain, trusted),
-            forwarded_for: forwarded_for(&chain, request.peer),
+            client,
+            // A unix socket that nobody speaks for is a process of this machine.
+            is_local: client.map_or(request.peer.is_none() && chain.is_whole(), is_local),
+            forwarded_for: chain.forwarded_for(request.peer),
             peer_is_trusted,
             origin: origin(named, secure, config)?,
             secure,
@@ -116,7 +130,7 @@ impl Caller {
     pub fn satisfies(&self, required: SslRequired) -> bool {
         match required {
             SslRequired::All => self.secure,
-            SslRequired::External => self.secure || self.client.is_none_or(is_local),
+            SslRequired::External => self.secure || self.is_local,
             SslRequired::None => true,
         }
     }
@@ -155,31 +169,68 @@ fn last_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     (!last.is_empty()).then_some(last)
 }
 
-/// The addresses of `X-Forwarded-For`, nearest last, from the first on that everything after is readable.
-fn forwarded_chain(headers: &HeaderMap) -> Vec<IpAddr> {
-    let values = headers.get_all("x-forwarded-for");
-    let text: Vec<&str> = values.iter().filter_map(|v| v.to_str().ok()).collect();
-    let mut chain: Vec<IpAddr> = text.join(",").rsplit(',').map_while(|a| a.trim().parse().ok()).collect();
-    chain.reverse();
-    chain
+/// What `X-Forwarded-For` says: addresses, nearest last, back to the first that cannot be read.
+#[derive(Debug, Default)]
+struct Chain {
+    hops: Vec<IpAddr>,
+    /// Something stands before the hops that is no address.
+    broken: bool,
 }
 
-/// The nearest address that is not a trusted proxy.
-fn client(peer: Option<IpAddr>, chain: &[IpAddr], trusted: impl Fn(&IpAddr) -> bool) -> Option<IpAddr> {
-    let hops = chain.iter().copied().chain(peer);
-    let mut farthest_trusted = None;
-    for hop in hops.rev() {
-        if !trusted(&hop) {
-            return Some(hop);
-        }
-        farthest_trusted = Some(hop);
+impl Chain {
+    fn read(headers: &HeaderMap) -> Self {
+        let values = headers.get_all("x-forwarded-for");
+        let texts: Option<Vec<&str>> = values.iter().map(|value| value.to_str().ok()).collect();
+        let Some(text) = texts.map(|texts| texts.join(",")) else {
+            return Self { hops: Vec::new(), broken: true };
+        };
+        let entries: Vec<&str> = text.rsplit(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
+        let mut hops: Vec<IpAddr> = entries.iter().map_while(|entry| address(entry)).collect();
+        let broken = hops.len() < entries.len();
+        hops.reverse();
+        Self { hops, broken }
     }
-    farthest_trusted
+
+    fn is_whole(&self) -> bool {
+        !self.broken
+    }
+
+    /// The nearest address that is not a trusted proxy; where there is none, the farthest proxy itself. `None` when what stands there cannot
+    /// be read.
+    fn client(&self, peer: Option<IpAddr>, config: &Config) -> Option<IpAddr> {
+        let hops = self.hops.iter().copied().chain(peer).rev();
+        let mut farthest = None;
+        for hop in hops {
+            if !config.trusts(Some(hop)) {
+                return Some(hop);
+            }
+            farthest = Some(hop);
+        }
+        farthest.filter(|_| self.is_whole())
+    }
+
+    fn forwarded_for(&self, peer: Option<IpAddr>) -> String {
+        let hops: Vec<String> = self.hops.iter().copied().chain(peer).map(|hop| hop.to_string()).collect();
+        hops.join(", ")
+    }
 }
 
-fn forwarded_for(chain: &[IpAddr], peer: Option<IpAddr>) -> String {
-    let hops: Vec<String> = chain.iter().copied().chain(peer).map(|hop| hop.to_string()).collect();
-    hops.join(", ")
+/// An address, which some gateways write with the port.
+fn address(entry: &str) -> Option<IpAddr> {
+    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
+    let read = bare.parse::<IpAddr>().or_else(|_| entry.parse::<SocketAddr>().map(|socket| socket.ip()));
+    read.ok().map(|address| address.to_canonical())
+}
+
+impl Config {
+    /// Whether `X-Forwarded-*` of this peer are believed.
+    fn trusts(&self, peer: Option<IpAddr>) -> bool {
+        self.trusted_proxies.iter().any(|trusted| match (trusted, peer) {
+            (TrustedPeer::Network(network), Some(address)) => network.contains(&address),
+            (TrustedPeer::UnixSocket, None) => true,
+            _ => false,
+        })
+    }
 }
 
 /// What Keycloak's newer adapters take for local: loopback, RFC 1918, link-local and unique local addresses.

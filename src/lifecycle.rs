@@ -75,7 +75,7 @@ impl StopSignals {
     }
 
     /// Waits for one of them.
-    pub async fn received(mut self) {
+    pub async fn received(&mut self) {
         // Both arms are cancel-safe: a signal that is not received here is received by nobody else.
         tokio::select! {
             _ = self.terminate.recv() => {}

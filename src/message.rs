@@ -11,7 +11,6 @@ use thiserror::Error;
 use crate::target::Target;
 
 /// A request as it came in: nothing in it is believed yet but its one reading.
-#[derive(Debug)]
 pub struct Request {
     /// The method, upper and lower case told apart.
     pub method: Method,
@@ -132,6 +131,11 @@ impl RequestId {
         self.0.to_str().unwrap_or("-")
     }
 
+    /// Writes the id into the current span, so that every line logged for this request carries it.
+    pub fn record(&self) {
+        tracing::Span::current().record("id", self.as_str());
+    }
+
     /// The id as a header's value.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
@@ -142,6 +146,14 @@ impl RequestId {
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Request {
+    /// Without headers and query: they hold cookies, tokens and codes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, target, peer, id, .. } = self;
+        write!(f, "Request({id}: {method} {} from {peer:?})", target.path())
     }
 }
 

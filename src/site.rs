@@ -35,14 +35,21 @@ impl Site {
         let audience = Audience::of(&request.headers);
         let caller = match Caller::of(&request, &self.caller) {
             Ok(caller) => caller,
-            Err(refusal) => return refusal.into_response(audience, &request.id),
+            Err(refusal) => {
+                request.id.record();
+                return refusal.into_response(audience, &request.id);
+            }
         };
         if caller.peer_is_trusted {
             request.adopt_id();
         }
         let id = request.id.clone();
+        id.record();
+        // Scripts ask for pages too, and expect a problem.
+        let navigates = request.headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
         let mut response = match self.admitted(local, request, &caller).await {
             Ok(response) => response,
+            Err(refusal @ Refusal::SignInNeeded { .. }) if !navigates => refusal.into_response(Audience::Program, &id),
             Err(refusal) => refusal.into_response(audience, &id),
         };
         response.headers.insert("x-request-id", id.header());
@@ -59,7 +66,7 @@ impl Site {
             let presented = match &standing {
                 Standing::Current(current) => Presented::Current(current.session()),
                 Standing::Stale(session) => Presented::Stale(session),
-                Standing::Ended | Standing::Nobody | Standing::Revoked => Presented::Nothing,
+                Standing::Nobody | Standing::Revoked => Presented::Nothing,
             };
             // Boxed, as all of sign-in is: its state is large and would be moved along with every proxied request.
             return Box::pin(self.login.answer(request, Visit { caller, cookies: &cookies, presented })).await;

@@ -10,7 +10,7 @@ use std::fmt;
 use thiserror::Error;
 
 /// A request target with exactly one reading.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     encoded: String,
     decoded: String,
@@ -100,6 +100,13 @@ impl Target {
     pub fn readings(&self) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
         let bare = self.decoded.contains(';').then(|| without_parameters(&self.decoded).into());
         std::iter::once(self.decoded.as_str().into()).chain(bare)
+    }
+}
+
+impl fmt::Debug for Target {
+    /// Without the query, which may hold a code.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({})", self.encoded)
     }
 }
 

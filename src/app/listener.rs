@@ -23,7 +23,7 @@ use super::StartError;
 use crate::{
     admin::{self, Admin},
     config::Listen,
-    front::{self, Worker},
+    front::{self, Worker, patience::Watched},
     proxy::Limits,
 };
 
@@ -76,7 +76,8 @@ fn tcp(address: SocketAddr) -> Result<Bound, StartError> {
 /// Removes a socket that a dead process left behind; one that somebody serves stays, and binding then fails.
 fn take_socket(path: &Path) -> io::Result<()> {
     let is_socket = path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
-    if is_socket && UnixStream::connect(path).is_err() { std::fs::remove_file(path) } else { Ok(()) }
+    let is_dead = || UnixStream::connect(path).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
+    if is_socket && is_dead() { std::fs::remove_file(path) } else { Ok(()) }
 }
 
 /// Longest wait for a client to close a connection that we have closed.
@@ -89,7 +90,7 @@ pub(super) fn serve_public(
     limits: Limits,
     drain: Duration,
 ) -> io::Result<Server> {
-    let builder = Server::build().disable_signals().shutdown_timeout(drain.as_secs().max(1));
+    let builder = Server::build().disable_signals().shutdown_timeout(whole_seconds(drain));
     let signal = builder.graceful_shutdown_signal();
     macro_rules! service {
         ($stream:ty) => {
@@ -111,9 +112,13 @@ pub(super) fn serve_public(
                         let signal = signal.clone();
                         async move { signal.notified().await }
                     })
+                    .on_connect_ext(|io: &Watched<$stream>, data| {
+                        data.insert(io.turn());
+                    })
                     .h1(map_config(app, |()| AppConfig::default()));
-                fn_service(|io: $stream| {
-                    let peer = peer_of(&io);
+                fn_service(move |io: $stream| {
+                    let peer = io.peer();
+                    let io = Watched::new(io, limits.client_header_timeout, limits.keep_alive);
                     async move { Ok::<_, actix_http::error::DispatchError>((io, peer)) }
                 })
                 .and_then(http)
@@ -140,6 +145,11 @@ pub(super) fn serve_admin(bound: &Bound, status: &Arc<Admin>) -> io::Result<Serv
     Ok(server.run())
 }
 
+/// At least one, rounded up.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0 || time.is_zero())
+}
+
 trait Peer {
     fn peer(&self) -> Option<SocketAddr>;
 }
@@ -154,8 +164,4 @@ impl Peer for Unix {
     fn peer(&self) -> Option<SocketAddr> {
         None
     }
-}
-
-fn peer_of(io: &impl Peer) -> Option<SocketAddr> {
-    io.peer()
 }

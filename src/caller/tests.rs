@@ -16,7 +16,7 @@ fn config() -> Config {
     Config {
         public_url: None,
         allowed_hosts: vec!["app.example.com".into(), "other.example.com:8443".into()],
-        trusted_proxies: vec!["10.0.0.0/24".parse().unwrap(), "fd00::/16".parse().unwrap()],
+        trusted_proxies: ["10.0.0.0/24", "fd00::/16"].map(|net| TrustedPeer::Network(net.parse().unwrap())).to_vec(),
         ssl_required: SslRequired::External,
     }
 }
@@ -42,9 +42,10 @@ fn caller(peer: &str, headers: &[(&str, &str)]) -> Caller {
     Caller::of(&request(Some(peer), &headers), &config()).unwrap()
 }
 
+/// The client's address; `-` when it is not known.
 fn client(peer: &str, forwarded_for: &[&str]) -> String {
     let headers: Vec<_> = forwarded_for.iter().map(|value| ("x-forwarded-for", *value)).collect();
-    caller(peer, &headers).client.unwrap().to_string()
+    caller(peer, &headers).client.map_or_else(|| "-".to_owned(), |client| client.to_string())
 }
 
 #[test]
@@ -90,8 +91,11 @@ fn the_client_is_the_nearest_that_is_not_a_trusted_proxy() {
         (PROXY, &["198.51.100.66, 198.51.100.1, 10.0.0.7"], "198.51.100.1"),
         (PROXY, &["198.51.100.66", "198.51.100.1 ,10.0.0.7"], "198.51.100.1"),
         (PROXY, &["10.0.0.9, 10.0.0.7"], "10.0.0.9"),
-        (PROXY, &["198.51.100.66, unknown, 10.0.0.7"], "10.0.0.7"),
-        (PROXY, &["198.51.100.66, 198.51.100.1:4711"], PROXY),
+        (PROXY, &["198.51.100.66, unknown, 10.0.0.7"], "-"),
+        (PROXY, &["unknown"], "-"),
+        (PROXY, &["198.51.100.66, 198.51.100.1:4711"], "198.51.100.1"),
+        (PROXY, &["[2001:db8::5]:4711"], "2001:db8::5"),
+        (PROXY, &["::ffff:198.51.100.1"], "198.51.100.1"),
         (PROXY, &[""], PROXY),
         (PROXY, &[], PROXY),
         (STRANGER, &["10.0.0.7"], STRANGER),
@@ -100,6 +104,24 @@ fn the_client_is_the_nearest_that_is_not_a_trusted_proxy() {
     ] {
         assert_eq!(client(peer, forwarded_for), expected, "{peer} {forwarded_for:?}");
     }
+}
+
+#[test]
+fn a_client_that_is_not_known_is_not_local() {
+    let unreadable = caller(PROXY, &[("x-forwarded-for", "unknown")]);
+    assert!(!unreadable.is_local && !unreadable.satisfies(SslRequired::External));
+    assert!(caller(PROXY, &[]).satisfies(SslRequired::External), "the proxy itself asks");
+}
+
+#[test]
+fn a_unix_socket_is_believed_when_it_is_listed() {
+    let headers = [("host", "app.example.com"), ("x-forwarded-for", STRANGER), ("x-forwarded-proto", "https")];
+    let unlisted = Caller::of(&request(None, &headers), &config()).unwrap();
+    assert!(!unlisted.peer_is_trusted && !unlisted.secure && unlisted.is_local && unlisted.client.is_none());
+    let listed = Config { trusted_proxies: vec![TrustedPeer::UnixSocket], ..config() };
+    let caller = Caller::of(&request(None, &headers), &listed).unwrap();
+    assert_eq!((caller.client.unwrap().to_string(), caller.forwarded_for.as_str()), (STRANGER.into(), STRANGER));
+    assert!(caller.secure && !caller.is_local);
 }
 
 #[test]

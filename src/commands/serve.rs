@@ -7,7 +7,7 @@ use crate::{
     app::{App, StartError, World},
     config::{Config, ProcessEnvironment},
     domain::{SystemClock, SystemRandom},
-    lifecycle::StopSignals,
+    lifecycle::{Shutdown, StopSignals},
     telemetry,
 };
 
@@ -26,7 +26,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
 
 async fn serve(config: Config) -> ExitCode {
     // Before anything is served: a signal must find us listening for it.
-    let signals = match StopSignals::listen() {
+    let mut signals = match StopSignals::listen() {
         Ok(signals) => signals,
         Err(error) => {
             tracing::error!(%error, "cannot start: signals cannot be listened for");
@@ -38,10 +38,23 @@ async fn serve(config: Config) -> ExitCode {
         Ok(app) => app,
         Err(error) => return cannot_start(&error),
     };
-    match app.run(signals.received()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "a listener failed");
+    let stop = Shutdown::default();
+    let asked_twice = async {
+        signals.received().await;
+        stop.begin();
+        signals.received().await;
+    };
+    // Neither arm is polled again once the other is done.
+    tokio::select! {
+        outcome = app.run(stop.begun()) => match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tracing::error!(%error, "a listener failed");
+                ExitCode::FAILURE
+            }
+        },
+        () = asked_twice => {
+            tracing::warn!("asked to stop twice: what is in flight is dropped");
             ExitCode::FAILURE
         }
     }

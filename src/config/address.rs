@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::Listen;
-use crate::proxy::Upstream;
+use crate::{caller::TrustedPeer, proxy::Upstream};
 
 /// `host:port` with an IP address for the host, or `unix:/path`.
 pub(super) fn listen(text: &str) -> Result<Listen, &'static str> {
@@ -75,9 +75,13 @@ pub(super) fn host_of(origin: &Url) -> String {
 }
 
 /// An address or a network; an address stands for itself alone.
-pub(super) fn network(text: &str) -> Result<IpNet, &'static str> {
+pub(super) fn trusted_peer(text: &str) -> Result<TrustedPeer, &'static str> {
+    if text == "unix" {
+        return Ok(TrustedPeer::UnixSocket);
+    }
     let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    network.map_err(|_| "must be an IP address or a network, for example `10.0.0.0/8`")
+    let network = network.map_err(|_| "must be an IP address, a network, for example `10.0.0.0/8`, or `unix`");
+    network.map(TrustedPeer::Network)
 }
 
 /// Whether `upstream` is the listener itself, so that a request would go round for ever.
@@ -141,9 +145,10 @@ mod tests {
 
     #[test]
     fn a_bare_address_is_a_network_of_one() {
-        assert_eq!(network("10.0.0.7"), "10.0.0.7/32".parse().map_err(|_| ""));
-        assert_eq!(network("::1"), "::1/128".parse().map_err(|_| ""));
-        assert!(network("10.0.0.0/33").is_err());
-        assert!(network("app").is_err());
+        let network = |text: &str| Ok(TrustedPeer::Network(text.parse().unwrap()));
+        assert_eq!(trusted_peer("10.0.0.7"), network("10.0.0.7/32"));
+        assert_eq!(trusted_peer("::1"), network("::1/128"));
+        assert!(trusted_peer("10.0.0.0/33").is_err());
+        assert!(trusted_peer("app").is_err());
     }
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::value::{Node, Object};
 use crate::{
     domain::{Lifetimes, SecretBytes},
-    session::{CookieConfig, SameSite},
+    session::{CookieConfig, KeyRing, KeyRingError, SameSite},
 };
 
 const NAME: &str = "KEYCLOAK_ADAPTER_STATE";
@@ -46,12 +46,16 @@ pub(super) fn read(root: &Object<'_>, node: &Node<'_>, public_url: Option<&Url>,
     if chosen == SameSite::None && !secure {
         same_site.fault("is `none`, which browsers take from secure cookies only");
     }
+    let master_keys = keys.at("keys").each(master_key);
+    if let Err(error @ KeyRingError::Duplicate { .. }) = KeyRing::new(&master_keys) {
+        keys.at("keys").fault(error.to_string());
+    }
     CookieConfig {
         name: keys.at("name").parse(name).unwrap_or_else(|| NAME.to_owned()),
         path: path(root, prefix),
         secure,
         same_site: chosen,
-        keys: keys.at("keys").each(master_key),
+        keys: master_keys,
     }
 }
 
@@ -99,8 +103,8 @@ fn name(text: &str) -> Result<String, &'static str> {
     let lower = text.to_ascii_lowercase();
     match () {
         () if !text.bytes().all(proper) => Err("must be a cookie name: letters, digits, `-`, `_`, `.`"),
-        () if lower.starts_with("__host-") || lower.starts_with("__secure-") => {
-            Err("must not begin with `__Host-` or `__Secure-`: that is put before it where it may be")
+        () if lower.starts_with("__") => {
+            Err("must not begin with `__`: `__Host-` or `__Secure-` is put before it where it may be")
         }
         () if text.len() > 128 => Err("must not be longer than 128 characters"),
         () => Ok(text.to_owned()),

@@ -18,7 +18,7 @@ const DEFAULT_HEADERS: [(HeaderName, &str); 5] = [
 
 /// Names that frame a message, steer a connection, carry credentials, or say where a request came from: a claim in one
 /// of them would break the request or be taken for something else (RFC 9110, section 7.6.1; RFC 9112, section 6).
-const FORBIDDEN_HEADERS: [&str; 31] = [
+const FORBIDDEN_HEADERS: [&str; 32] = [
     "accept-encoding",
     "authorization",
     "connection",
@@ -50,6 +50,7 @@ const FORBIDDEN_HEADERS: [&str; 31] = [
     "x-forwarded-port",
     "x-forwarded-proto",
     "x-real-ip",
+    "x-request-id",
 ];
 
 /// The rules, in their order.

@@ -68,6 +68,8 @@ const ATTEMPT_TTL: Duration = Duration::from_secs(15 * 60);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
+/// Largest head: the HTTP parser takes no more than 128 KiB, its own overhead included.
+const MAX_HEAD: u64 = 120 << 10;
 
 /// The whole configuration, warnings apart, unless something that has no default is missing or wrong.
 pub(super) fn read(root: &Object<'_>) -> Option<Config> {
@@ -90,7 +92,7 @@ pub(super) fn read(root: &Object<'_>) -> Option<Config> {
     let telemetry = telemetry(&keys.at("log"));
     let caller = caller::Config {
         allowed_hosts: allowed_hosts(&keys, public_url.as_ref()),
-        trusted_proxies: keys.at("trusted-proxies").each(|item| item.parse(address::network)),
+        trusted_proxies: keys.at("trusted-proxies").each(|item| item.parse(address::trusted_peer)),
         public_url,
         ssl_required,
     };
@@ -192,7 +194,7 @@ const LIMITS: [&str; 10] = [
 
 fn read_limits(keys: &Object<'_>) -> Limits {
     let time = |name, default| keys.at(name).duration(MILLISECOND..=HOUR).unwrap_or(default);
-    let head = keys.at("header-bytes").size(1 << 10..=1 << 20);
+    let head = keys.at("header-bytes").size(1 << 10..=MAX_HEAD);
     Limits {
         header_bytes: head.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(64 << 10),
         header_count: keys.at("header-count").count(1..=96).unwrap_or(96),

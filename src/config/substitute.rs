@@ -57,6 +57,9 @@ impl Place<'_> {
         while let Some((before, after)) = rest.split_once("${") {
             expanded.push_str(before);
             let Some(end) = closing_brace(after).filter(|_| depth < MAX_DEPTH) else {
+                if after.starts_with("file:") || after.starts_with("env.") {
+                    self.report.fault(self.path, "holds a `${` that no `}` closes");
+                }
                 return expanded + "${" + after;
             };
             expanded.push_str(&self.resolve(&after[..end], depth));

@@ -2,6 +2,8 @@
 //! [`Response`]. It decides nothing but what can no longer be told behind it: the form of the request target, and the size of
 //! the head.
 
+pub mod patience;
+
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use actix_http::{ConnectionType, StatusCode as WireStatus, Version, header as wire};
@@ -17,14 +19,15 @@ use tracing::Instrument;
 
 use crate::{
     domain::Random,
-    message::{Body, BodyError, Request, RequestId, Response},
-    proxy::{Limits, Local},
+    message::{Body, BodyError, BodyStream, Request, RequestId, Response},
+    proxy::{Limits, Local, body::watched},
     respond::{Audience, Refusal},
     session::RequestCookies,
     site::Site,
     status::Metrics,
     target::Target,
 };
+use patience::{Answering, Turn};
 
 /// What one worker thread serves with: the site as it is now, and connections of its own to that site's application.
 #[derive(Debug)]
@@ -60,12 +63,14 @@ impl Worker {
 /// actix-web's handler of every request.
 pub async fn handle(worker: web::Data<Rc<Worker>>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let id = RequestId::random(worker.random.as_ref());
-    let span = tracing::info_span!("request", id = %id);
+    // The site names it: a trusted peer may have given the request its own id.
+    let span = tracing::info_span!("request", id = tracing::field::Empty);
     answer(&worker, request, payload, id).instrument(span).await
 }
 
 async fn answer(worker: &Worker, request: HttpRequest, payload: web::Payload, id: RequestId) -> HttpResponse {
     let (site, local) = worker.current();
+    let answering = request.conn_data::<Rc<Turn>>().map(Turn::answer);
     let head = request.method() == actix_http::Method::HEAD;
     let response = match incoming(&request, payload, &site.limits, id.clone()) {
         Ok(request) => site.serve(&local, request).await,
@@ -79,7 +84,7 @@ async fn answer(worker: &Worker, request: HttpRequest, payload: web::Payload, id
         "answered"
     );
     worker.metrics.request(response.status);
-    let mut answer = outgoing(response, head);
+    let mut answer = outgoing(response, head, answering);
     if is_endless(&request) {
         // The connection cannot be told where this request ends.
         answer.head_mut().set_connection_type(ConnectionType::Close);
@@ -94,6 +99,7 @@ async fn answer(worker: &Worker, request: HttpRequest, payload: web::Payload, id
 
 /// A refusal from before the site was asked. A head that is too large is often so by our own cookies.
 fn refused(site: &Site, request: &HttpRequest, refusal: Refusal, id: &RequestId) -> Response {
+    id.record();
     let too_large = refusal == Refusal::HeadTooLarge;
     let mut response = refusal.into_response(Audience::of(&headers_of(request)), id);
     if too_large {
@@ -105,9 +111,10 @@ fn refused(site: &Site, request: &HttpRequest, refusal: Refusal, id: &RequestId)
     response
 }
 
-/// actix takes everything after a request with `Upgrade: websocket` for its body.
+/// actix takes everything after a request with `Upgrade: websocket` or the method `CONNECT` for its body.
 fn is_endless(request: &HttpRequest) -> bool {
-    request.headers().contains_key(wire::UPGRADE)
+    let websocket = |value: &wire::HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket");
+    request.headers().get_all(wire::UPGRADE).any(websocket) || request.method() == actix_http::Method::CONNECT
 }
 
 fn incoming(request: &HttpRequest, payload: web::Payload, limits: &Limits, id: RequestId) -> Result<Request, Refusal> {
@@ -116,8 +123,8 @@ fn incoming(request: &HttpRequest, payload: web::Payload, limits: &Limits, id: R
     let headers = headers_of(request);
     let method = Method::from_bytes(request.method().as_str().as_bytes()).map_err(|_| Refusal::NotImplemented)?;
     refuse_expectation(&headers)?;
-    let body = body_of(&headers, payload, is_endless(request))?;
-    Ok(Request { method, target, headers, peer: request.peer_addr().map(|peer| peer.ip()), id, body })
+    let body = watched(body_of(&headers, payload, is_endless(request))?, limits.idle_timeout);
+    Ok(Request { method, target, headers, peer: request.peer_addr().map(|peer| peer.ip().to_canonical()), id, body })
 }
 
 fn target_of(request: &HttpRequest) -> Result<Target, Refusal> {
@@ -172,9 +179,9 @@ fn body_of(headers: &HeaderMap, payload: web::Payload, endless: bool) -> Result<
     }
 }
 
-fn outgoing(response: Response, head: bool) -> HttpResponse {
+fn outgoing(response: Response, head: bool, answering: Option<Answering>) -> HttpResponse {
     let status = WireStatus::from_u16(response.status.as_u16()).unwrap_or(WireStatus::INTERNAL_SERVER_ERROR);
-    let mut answer = HttpResponse::with_body(status, body_out(response.status, response.body, head));
+    let mut answer = HttpResponse::with_body(status, body_out(response.status, response.body, head, answering));
     for (name, value) in &response.headers {
         let name = wire::HeaderName::from_bytes(name.as_str().as_bytes());
         let value = wire::HeaderValue::from_bytes(value.as_bytes());
@@ -185,14 +192,25 @@ fn outgoing(response: Response, head: bool) -> HttpResponse {
     answer
 }
 
-fn body_out(status: StatusCode, body: Body, head: bool) -> BoxBody {
+/// The body; one that streams keeps the request under way to its end.
+fn body_out(status: StatusCode, body: Body, head: bool, answering: Option<Answering>) -> BoxBody {
     let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     match body {
         Body::Empty if bodiless => NoBody::new().boxed(),
         Body::Empty => BoxBody::new(()),
         Body::Full(bytes) => BoxBody::new(bytes),
-        Body::Stream { length: Some(length), stream } => BoxBody::new(SizedStream::new(length, stream)),
+        Body::Stream { length: Some(length), stream } => {
+            BoxBody::new(SizedStream::new(length, holding(stream, answering)))
+        }
         Body::Stream { length: None, .. } if head => NoBody::new().boxed(),
-        Body::Stream { length: None, stream } => BoxBody::new(ActixStream::new(stream)),
+        Body::Stream { length: None, stream } => BoxBody::new(ActixStream::new(holding(stream, answering))),
     }
+}
+
+fn holding(stream: BodyStream, answering: Option<Answering>) -> BodyStream {
+    stream
+        .inspect(move |_| {
+            let _held = &answering;
+        })
+        .boxed_local()
 }

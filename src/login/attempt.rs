@@ -138,6 +138,16 @@ impl Attempts {
         (attempt.state == SecretString::new(state)).then_some(attempt)
     }
 
+    /// Whether a session would be sent with a request for `path`.
+    pub(super) fn reach(&self, path: &str) -> bool {
+        self.cookies.reach(path)
+    }
+
+    /// The path that sessions are kept for.
+    pub(super) fn path(&self) -> &str {
+        self.cookies.path()
+    }
+
     /// The cookie that forgets the attempt with `state`.
     pub(super) fn forget(&self, state: &str, request: &RequestCookies) -> SetCookies {
         let mut set = SetCookies::default();
@@ -167,7 +177,7 @@ impl Attempts {
         Some(self.name(id))
     }
 
-    /// Makes room for one more. Ids begin with the second of their start in a fixed number of digits, so that their order is their age.
+    /// Makes room for one more. Ids begin with the millisecond of their start in a fixed number of digits, so that their order is their age.
     fn forget_oldest(&self, request: &RequestCookies) -> Result<SetCookies, InvalidCookie> {
         let ids: BTreeSet<&str> = self.cookies.ids_of(KIND, request).collect();
         let surplus = (ids.len() + 1).saturating_sub(self.most);
@@ -181,7 +191,7 @@ impl Attempts {
 
 fn id(now: Timestamp, state: &str) -> String {
     let start = state.get(..ID_LEN).unwrap_or(state);
-    format!("{:010x}.{start}", now.as_secs().max(0))
+    format!("{:012x}.{start}", now.as_millis().max(0))
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use http::{Method, StatusCode, header};
 
 use super::{Attempt, Login, Params, ReturnTo, Visit, redirect, with_cookies};
 use crate::{
-    domain::{AdapterSessionId, SecretString, Session, opaque_token},
+    domain::{AdapterSessionId, SecretString, Session, SessionStatus, opaque_token},
     message::{Body, Request, Response},
     oidc::{self, RedeemError, Redemption, principal},
-    respond::{Action, Blame, Page, Refusal, SignInFailed},
+    respond::{Action, Audience, Blame, Page, Refusal, SignInFailed},
     session::{SetCookies, StoreError},
 };
 
@@ -28,6 +28,7 @@ enum Answer {
 impl Login {
     pub(super) async fn callback(&self, request: Request, visit: Visit<'_>) -> Result<Response, Refusal> {
         let status = if request.method == Method::POST { StatusCode::SEE_OTHER } else { StatusCode::FOUND };
+        let (audience, id) = (Audience::of(&request.headers), request.id.clone());
         let params = read_params(request).await?;
         let Some(attempt) = self.claim(&params, visit) else { return self.no_attempt(visit) };
         let forget = self.attempts.forget(attempt.state.expose(), visit.cookies);
@@ -38,7 +39,10 @@ impl Login {
                 all.extend(set);
                 Ok(with_cookies(redirect(status, attempt.return_to.as_str())?, &all))
             }
-            Err(failed) => Err(Refusal::SignInFailed(failed)),
+            Err(failed) => {
+                let page = Refusal::SignInFailed(failed).into_response(audience, &id);
+                Ok(with_cookies(page, &forget))
+            }
         }
     }
 
@@ -78,8 +82,16 @@ impl Login {
         let login = self.parts.provider.redeem(&redemption).await.map_err(|e| self.not_redeemed(attempt, &e))?;
         let session = self.session(login);
         let now = self.parts.clock.now();
+        if session.status(now, self.parts.lifetimes) != SessionStatus::Live {
+            // To go on would be to come back at once, for ever.
+            self.parts.metrics.sign_in("expired");
+            return Err(self.failed(Blame::Provider, "The identity server's tokens end at once.", &attempt.return_to));
+        }
         let saved = self.parts.store.save(&session, visit.cookies, now).await;
         let set = saved.map_err(|error| self.not_saved(attempt, &error))?;
+        if let Some(replaced) = visit.known() {
+            self.end(replaced);
+        }
         tracing::info!(subject = %session.principal.subject, "signed in");
         Ok(set)
     }

@@ -191,6 +191,12 @@ impl Login {
         passed_on: &[(String, String)],
         visit: Visit<'_>,
     ) -> Result<Response, Refusal> {
+        if !self.reaches(&to) {
+            // The browser would come back without its session, and be sent again, for ever.
+            return Err(Refusal::Forbidden(
+                "This page needs a sign-in, but lies outside the path that sessions are kept for.".into(),
+            ));
+        }
         let redirect_uri = visit.caller.url(&self.path("/callback")).ok_or(Refusal::Internal)?;
         let secrets = self.parts.provider.attempt_secrets();
         let authorization = Authorization {
@@ -217,6 +223,7 @@ impl Login {
     async fn start(&self, request: &Request, visit: Visit<'_>) -> Result<Response, Refusal> {
         let params = Params::parse(request.target.query().unwrap_or_default())?;
         let to = params.get("rd").map_or_else(ReturnTo::home, |rd| self.return_to(rd, visit.caller));
+        let to = if self.reaches(&to) { to } else { self.return_to(self.attempts.path(), visit.caller) };
         let passed_on: Vec<(String, String)> =
             params.iter().filter(|(name, _)| self.parts.provider.passes_on(name)).collect();
         self.begin(to, &passed_on, visit).await
@@ -245,6 +252,10 @@ impl Login {
     /// Adds to `headers` what makes a browser forget every cookie of ours that it sent.
     pub fn clear_cookies(&self, sent: &RequestCookies, headers: &mut http::HeaderMap) {
         self.attempts.forget_all(sent).apply(headers);
+    }
+
+    fn reaches(&self, to: &ReturnTo) -> bool {
+        self.attempts.reach(to.as_str().split('?').next().unwrap_or_default())
     }
 
     fn return_to(&self, text: &str, caller: &Caller) -> ReturnTo {

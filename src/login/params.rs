@@ -1,14 +1,21 @@
 //! Parameters of a query or a form, each at most once (attack case 37: who takes the first and who takes the last read two requests).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use url::form_urlencoded;
 
 use crate::respond::Refusal;
 
 /// Parameters by name.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) struct Params(BTreeMap<String, String>);
+
+impl fmt::Debug for Params {
+    /// The names alone: the values may be a code.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Params {
     /// Reads `application/x-www-form-urlencoded` text.

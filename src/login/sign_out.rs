@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use super::{Login, ReturnTo, Visit, redirect, with_cookies};
 use crate::{
     caller::Origin,
-    domain::{Lifetimes, SecretString, Session, opaque_token},
+    domain::{SecretString, Session, opaque_token},
     message::{Request, Response},
     respond::{Action, Page, Refusal},
     session::SetCookies,
@@ -55,8 +55,7 @@ impl Login {
     /// Revokes first, then removes: whoever copied the cookie is refused from the first of the two steps on.
     async fn end_locally(&self, visit: Visit<'_>) -> Result<SetCookies, Refusal> {
         if let Some(session) = visit.known() {
-            let now = self.parts.clock.now();
-            self.parts.revocations.end_session(&session.adapter_session_id, self.end_of(session), now);
+            self.end(session);
             tracing::info!(subject = %session.principal.subject, "signed out");
         }
         self.parts.store.close(visit.known(), visit.cookies).await.map_err(|error| {
@@ -65,10 +64,10 @@ impl Login {
         })
     }
 
-    /// When every copy of the session's cookie has ended by itself. A copy may be kept alive by use up to the absolute limit.
-    fn end_of(&self, session: &Session) -> crate::domain::Timestamp {
-        let Lifetimes { max, .. } = self.parts.lifetimes;
-        session.opened_at.plus(max)
+    /// Ends a session for every copy of its cookie. Remembered up to the absolute limit, since a copy may be kept alive by use until then.
+    pub(super) fn end(&self, session: &Session) {
+        let keep_until = session.opened_at.plus(self.parts.lifetimes.max);
+        self.parts.revocations.end_session(&session.adapter_session_id, keep_until, self.parts.clock.now());
     }
 
     async fn revoke(&self, refresh: &SecretString) {
@@ -93,6 +92,9 @@ impl Login {
 /// prefetch of our own pages signs anybody out.
 fn is_own_wish(request: &Request, origin: &Origin) -> bool {
     let header = |name: &str| request.headers.get(name).and_then(|v| v.to_str().ok());
+    if header("sec-purpose").or(header("purpose")).is_some_and(|purpose| purpose.contains("prefetch")) {
+        return false;
+    }
     if let Some(site) = header("sec-fetch-site") {
         let navigates = header("sec-fetch-mode") == Some("navigate") && header("sec-fetch-dest") == Some("document");
         return site == "same-origin" && (request.method == Method::POST || navigates);

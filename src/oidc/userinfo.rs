@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{Provider, provider::Snapshot, verify::VerifyError};
+use super::{Provider, provider::Snapshot, strict_json, verify::VerifyError};
 use crate::{
     domain::{SecretString, Subject},
     http_client::HttpError,
@@ -78,7 +78,7 @@ impl Provider {
             status => return Err(UserInfoError::Status(status)),
         }
         if !is_signed(answer.headers()) {
-            return serde_json::from_slice(answer.body()).map_err(|_| UserInfoError::Malformed);
+            return strict_json::object(answer.body()).map_err(|_| UserInfoError::Malformed);
         }
         let raw = std::str::from_utf8(answer.body()).map_err(|_| UserInfoError::Malformed)?;
         let now = self.clock.now();

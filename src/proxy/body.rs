@@ -53,6 +53,9 @@ pub struct Outgoing {
 impl Outgoing {
     /// Sends `body`, at most `allowed` bytes of it, and notes each piece in `progress`.
     pub fn new(body: Body, allowed: Option<u64>, progress: Progress) -> Self {
+        if !matches!(body, Body::Stream { .. }) {
+            progress.end(Instant::now());
+        }
         Self { body, allowed, progress }
     }
 
@@ -71,7 +74,7 @@ impl http_body::Body for Outgoing {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let piece = match &mut self.body {
-            Body::Empty => return Poll::Ready(None),
+            Body::Empty => None,
             Body::Full(bytes) => Some(Ok(std::mem::take(bytes))).filter(|b| b.as_ref().is_ok_and(|b| !b.is_empty())),
             Body::Stream { stream, .. } => match stream.poll_next_unpin(cx) {
                 Poll::Ready(piece) => piece,
@@ -79,8 +82,10 @@ impl http_body::Body for Outgoing {
             },
         };
         let outcome = piece.map(|piece| piece.and_then(|piece| self.admit(piece)));
-        if let Some(Err(error)) = &outcome {
-            self.progress.fail(*error);
+        match &outcome {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => self.progress.fail(*error),
+            None => self.progress.end(Instant::now()),
         }
         Poll::Ready(outcome)
     }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::{
     Limits,
-    body::{Outgoing, Watched, watched},
+    body::{Outgoing, Watched},
     inject::strip_hop_by_hop,
     pool::{ConnectError, Loan, Pool},
     upload::Progress,
@@ -86,8 +86,7 @@ pub async fn forward(pool: &Rc<Pool>, request: Forwarded, limits: &Limits) -> Re
 
 fn wire(request: Forwarded, limits: &Limits, progress: &Progress) -> Result<http::Request<Outgoing>, ForwardError> {
     let uri: Uri = request.target.to_string().parse().map_err(ForwardError::Unforwardable)?;
-    let body = watched(request.body, limits.idle_timeout);
-    let mut wire = http::Request::new(Outgoing::new(body, limits.body_bytes, progress.clone()));
+    let mut wire = http::Request::new(Outgoing::new(request.body, limits.body_bytes, progress.clone()));
     *wire.method_mut() = request.method;
     *wire.uri_mut() = uri;
     *wire.headers_mut() = request.headers;

@@ -133,9 +133,10 @@ fn encode(text: &str, also: &[u8]) -> String {
     encoded
 }
 
-/// A header's name as frameworks fold it: `_` for `-` makes no difference. Upper and lower case are folded already.
+/// A header's name as CGI and its heirs fold it: whatever is no letter or digit is the same. Upper and lower case are folded already.
 fn fold(name: &str) -> Cow<'_, str> {
-    if name.contains('_') { name.replace('_', "-").into() } else { name.into() }
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if name.chars().all(plain) { name.into() } else { name.replace(|c| !plain(c), "-").into() }
 }
 
 /// Removes what ends at this hop, and what `Connection` says does. What we inject comes later and cannot be named away.
@@ -189,9 +190,18 @@ mod tests {
     fn every_spelling_of_a_name_is_reserved() {
         let name = HeaderName::from_static("x-who");
         let injector = Injector::new(vec![IdentityHeader { name, value: IdentityValue::Subject }], false);
-        for spelling in
-            ["x-who", "x_who", "remote_user", "remote-user", "x_forwarded_user", "x-forwarded_for", "x_doorward-a"]
-        {
+        for spelling in [
+            "x-who",
+            "x_who",
+            "remote_user",
+            "remote-user",
+            "x_forwarded_user",
+            "x-forwarded_for",
+            "x_doorward-a",
+            "x.who",
+            "x-forwarded.user",
+            "x~forwarded.user",
+        ] {
             assert!(injector.is_reserved(&HeaderName::from_static(spelling)), "{spelling}");
         }
         for free in ["x-whom", "accept", "authorization", "cookie"] {

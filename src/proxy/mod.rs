@@ -254,6 +254,7 @@ impl Proxy {
         let forwarded = Forwarded { method: request.method, target: request.target, headers, body: request.body };
         let mut answer =
             forward(&local.pool, forwarded, &self.limits).await.map_err(|error| self.unanswered(&error))?;
+        self.keep_own_cookies(&mut answer.headers);
         self.touch(current.as_mut(), cookies).await.apply(&mut answer.headers);
         Ok(answer)
     }
@@ -263,6 +264,21 @@ impl Proxy {
             && let Some(others) = self.parts.cookies.strip_own(cookies)
         {
             headers.insert(header::COOKIE, others);
+        }
+    }
+
+    /// The application may set any cookie but ours.
+    fn keep_own_cookies(&self, headers: &mut http::HeaderMap) {
+        if !headers.contains_key(header::SET_COOKIE) {
+            return;
+        }
+        let all: Vec<_> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+        headers.remove(header::SET_COOKIE);
+        for value in all {
+            let name = value.as_bytes().split(|byte| matches!(byte, b'=' | b';')).next().unwrap_or_default();
+            if !self.parts.cookies.is_own(name.trim_ascii()) {
+                headers.append(header::SET_COOKIE, value);
+            }
         }
     }
 
@@ -278,7 +294,7 @@ impl Proxy {
     async fn touch(&self, current: Option<&mut Current>, cookies: &RequestCookies) -> SetCookies {
         let now = self.parts.clock.now();
         let Some(current) = current else { return SetCookies::default() };
-        if !current.touch(now, self.parts.lifetimes) {
+        if !current.touch(now, self.parts.lifetimes, &self.parts.revocations) {
             return SetCookies::default();
         }
         self.parts.store.save(current.session(), cookies, now).await.unwrap_or_else(|error| {

@@ -58,6 +58,9 @@ const KEPT_FOR: Duration = Duration::from_secs(4);
 /// Bound on hyper's read buffer, which otherwise grows with large bodies.
 const READ_BUFFER: usize = 128 * 1024;
 
+/// Most headers of an answer.
+const MOST_HEADERS: usize = 256;
+
 impl Pool {
     /// An empty pool for `upstream`.
     #[must_use]
@@ -129,6 +132,7 @@ where
 {
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(READ_BUFFER)
+        .max_headers(MOST_HEADERS)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(ConnectError::Broken)?;

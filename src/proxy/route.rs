@@ -20,7 +20,7 @@ pub struct Route<'a> {
 }
 
 /// Methods that are registered (IANA HTTP Method Registry) and may pass. Compared byte for byte: `get` is another method.
-const KNOWN_METHODS: [&str; 34] = [
+const KNOWN_METHODS: [&str; 37] = [
     "GET",
     "HEAD",
     "POST",
@@ -55,6 +55,9 @@ const KNOWN_METHODS: [&str; 34] = [
     "UNLINK",
     "UNLOCK",
     "UPDATE",
+    "MKREDIRECTREF",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
 ];
 
 impl Rules {

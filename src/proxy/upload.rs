@@ -13,6 +13,8 @@ pub struct Progress(Rc<State>);
 #[derive(Debug)]
 struct State {
     moved: Cell<Instant>,
+    /// Nothing more will go out.
+    ended: Cell<bool>,
     failed: Cell<Option<BodyError>>,
 }
 
@@ -23,12 +25,19 @@ pub struct TimedOut;
 impl Progress {
     /// Starts at `now`.
     pub fn from(now: Instant) -> Self {
-        Self(Rc::new(State { moved: Cell::new(now), failed: Cell::new(None) }))
+        Self(Rc::new(State { moved: Cell::new(now), ended: Cell::new(false), failed: Cell::new(None) }))
     }
 
     /// A piece of the body went out at `now`.
     pub fn note(&self, now: Instant) {
         self.0.moved.set(now);
+    }
+
+    /// The whole body went out, at `now`.
+    pub fn end(&self, now: Instant) {
+        if !self.0.ended.replace(true) {
+            self.note(now);
+        }
     }
 
     /// The body ended with `error`.
@@ -41,7 +50,8 @@ impl Progress {
         self.0.failed.get()
     }
 
-    /// Waits for `answer`, for `patience` after the last piece of the body at the longest.
+    /// Waits for `answer`, for `patience` after the last piece of the body at the longest. A client that stalls is not the application's fault: that
+    /// wait ends with the body's own limit.
     ///
     /// # Errors
     /// When that time has passed.
@@ -51,13 +61,15 @@ impl Progress {
         patience: Duration,
     ) -> Result<F::Output, TimedOut> {
         loop {
-            let deadline = self.0.moved.get() + patience;
+            let from = if self.0.ended.get() { self.0.moved.get() } else { Instant::now() };
+            let deadline = from + patience;
             // Both arms are cancel-safe: the answer is polled again where it was, a timer loses nothing.
             tokio::select! {
                 biased;
                 answer = answer.as_mut() => return Ok(answer),
                 () = sleep_until(deadline) => {
-                    if self.0.moved.get() + patience <= deadline {
+                    // While the client still owes a piece, its own idle limit is what counts.
+                    if self.0.ended.get() && self.0.moved.get() + patience <= deadline {
                         return Err(TimedOut);
                     }
                 }

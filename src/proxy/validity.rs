@@ -16,9 +16,7 @@ pub struct Current(Arc<Session>);
 pub enum Standing {
     /// It counts.
     Current(Current),
-    /// Past its idle or absolute limit.
-    Ended,
-    /// There is none.
+    /// There is none, or one past its limits.
     Nobody,
     /// Ended before its time.
     Revoked,
@@ -33,9 +31,10 @@ impl Current {
         &self.0
     }
 
-    /// Writes this use down, when the last one written is old enough. Says whether it did: the session then has to be saved.
-    pub fn touch(&mut self, now: Timestamp, lifetimes: Lifetimes) -> bool {
-        let due = self.0.wants_touch(now, lifetimes);
+    /// Writes this use down, when the last one written is old enough. Says whether it did: the session then has to be saved. A session
+    /// that was ended while its request was under way is not: a late answer must not sign anybody in again.
+    pub fn touch(&mut self, now: Timestamp, lifetimes: Lifetimes, revocations: &Revocations) -> bool {
+        let due = self.0.wants_touch(now, lifetimes) && revocations.check(&self.0).is_ok();
         if due {
             Arc::make_mut(&mut self.0).last_seen = now;
         }
@@ -58,7 +57,6 @@ impl Standing {
     pub fn lapsed(&self) -> Option<&'static str> {
         match self {
             Self::Current(_) | Self::Nobody => None,
-            Self::Ended => Some("ended"),
             Self::Revoked => Some("revoked"),
             Self::Stale(_) => Some("stale"),
         }
@@ -72,7 +70,7 @@ pub fn judge(session: Arc<Session>, now: Timestamp, lifetimes: Lifetimes, revoca
         return Standing::Revoked;
     }
     match session.status(now, lifetimes) {
-        SessionStatus::Ended => Standing::Ended,
+        SessionStatus::Ended => Standing::Nobody,
         SessionStatus::Live => Standing::Current(Current(session)),
         SessionStatus::Stale => Standing::Stale(session),
     }

@@ -83,6 +83,9 @@ pub enum Audience {
     Program,
 }
 
+/// A 401 names a scheme (RFC 9110, section 15.5.2). Ours is a cookie, for which none is registered; `Basic` would make browsers ask for a
+/// password.
+const CHALLENGE: &str = "Cookie realm=\"doorward\"";
 /// How long a client should wait before it asks a node again that is not ready.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -209,6 +212,9 @@ impl Refusal {
         match self {
             Self::MethodNotAllowed(allowed) => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+            }
+            Self::SignInNeeded { .. } => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
             }
             Self::NotReady | Self::SignInFailed(SignInFailed { blame: Blame::Unavailable, .. }) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));

@@ -70,7 +70,8 @@ impl Page {
             .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
             .with(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY))
             .with(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
-            .with(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"))
+            // Not `no-referrer`: the page's own form would then say `Origin: null`, and could not prove that it is ours.
+            .with(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"))
             .with_body(self.html())
     }
 

@@ -109,6 +109,19 @@ impl OwnCookies {
         cookies.names().filter_map(move |name| name.strip_prefix(&start))
     }
 
+    /// The path that they are kept for.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether browsers send our cookies to a path (RFC 6265, section 5.1.4).
+    #[must_use]
+    pub fn reach(&self, path: &str) -> bool {
+        let rest = path.strip_prefix(self.path.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || self.path.ends_with('/'))
+    }
+
     /// Whether a cookie is one that we may set under any configuration of this name: with `__Host-`, with `__Secure-`
     /// or bare, and with whatever follows after a dot. Without regard to case, since some applications read so.
     #[must_use]

@@ -20,6 +20,7 @@ mod limits;
 mod login;
 mod operation;
 mod paths;
+mod patience;
 mod rules;
 mod sessions;
 mod sign_out;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{accepted, assert_refused, file};
 use crate::{
-    caller::SslRequired,
+    caller::{SslRequired, TrustedPeer},
     login::ResponseMode,
     proxy::{Access, IdentityValue, PathPattern, Upstream},
     session::SameSite,
@@ -185,8 +185,8 @@ fn parameters_of_the_authorization_request_are_fixed_or_forwarded_never_ours() {
 
 #[test]
 fn an_address_alone_is_a_network_of_one() {
-    let proxies = json!({"trusted-proxies": ["10.0.0.7", "fd00::/8"]});
+    let proxies = json!({"trusted-proxies": ["10.0.0.7", "fd00::/8", "unix"]});
     let trusted = accepted(&sidecar(proxies)).caller.trusted_proxies;
-    let trusted: Vec<_> = trusted.iter().map(ToString::to_string).collect();
-    assert_eq!(trusted, ["10.0.0.7/32", "fd00::/8"]);
+    let network = |text: &str| TrustedPeer::Network(text.parse().unwrap());
+    assert_eq!(trusted, [network("10.0.0.7/32"), network("fd00::/8"), TrustedPeer::UnixSocket]);
 }
