@@ -13,7 +13,8 @@ use std::{
 use doorward::{
     domain::{Lifetimes, SecretBytes, SystemRandom, Timestamp},
     session::{
-        Config, CookieConfig, CookieStore, KeyRing, MASTER_KEY_LEN, OwnCookies, RequestCookies, SameSite, SessionStore,
+        Config, CookieConfig, CookieStore, KeyRing, MASTER_KEY_LEN, OpenedSessions, OwnCookies, RequestCookies,
+        SameSite, SessionStore,
     },
 };
 use libfuzzer_sys::fuzz_target;
@@ -35,7 +36,8 @@ static SITE: LazyLock<(OwnCookies, CookieStore)> = LazyLock::new(|| {
 fuzz_target!(|fields: Vec<Vec<u8>>| {
     let (own, store) = &*SITE;
     let cookies = RequestCookies::from_fields(&fields);
-    let found = pin!(store.find(&cookies, NOW)).poll(&mut Context::from_waker(Waker::noop()));
+    let opened = OpenedSessions::default();
+    let found = pin!(store.find(&cookies, &opened, NOW)).poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(found, Poll::Ready(Ok(None))));
 
     let Some(passed_on) = own.strip_own(&cookies) else { return };

@@ -125,7 +125,8 @@ impl Provider {
         if let Some(fresh) = self.fresh() {
             return Ok(fresh);
         }
-        self.read_once().await;
+        // A provider that is slower than this is read by the loop in the background, which nobody waits for.
+        let _ = tokio::time::timeout(READING_PATIENCE, self.read_once()).await;
         self.snapshot.load_full().ok_or(NotReady)
     }
 
@@ -136,8 +137,7 @@ impl Provider {
 
     /// Reads the metadata for requests that wait for it: once for all of them, and not again right after a failure.
     async fn read_once(&self) {
-        // Whoever reads is bounded by the call's own limit; whoever waits for that is not kept longer than this.
-        let Ok(mut failed_at) = tokio::time::timeout(READING_PATIENCE, self.reading.lock()).await else { return };
+        let mut failed_at = self.reading.lock().await;
         let now = self.clock.now();
         let just_failed = failed_at.is_some_and(|at| now >= at && now.since(at) < READING_COOLDOWN);
         if just_failed || self.fresh().is_some() {
