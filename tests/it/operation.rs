@@ -68,6 +68,23 @@ fn sigterm_ends_the_program_with_0_after_the_slow_request() {
     assert_eq!(program.wait(), Some(0));
 }
 
+/// Who asks twice does not want to wait.
+#[test]
+fn a_second_signal_ends_what_is_in_flight() {
+    let (_clock, _server, application, _, mut config) = Options::default().prepare();
+    config["sidecar"]["rules"] = json!([{ "path": "/*", "access": "public" }]);
+    config["sidecar"]["limits"] = json!({ "drain": "60s" });
+    let program = Program::serve(&config);
+    let address = program.address("public");
+    let slow = thread::spawn(move || http::send(address, &Request::get("/slow").header("Host", "app.test")));
+    assert!(application.wait_for_requests(1));
+    program.terminate();
+    until("it is stopping", || program.printed().contains("stopping").then_some(()));
+    program.terminate();
+    assert_eq!(program.wait(), Some(1));
+    assert!(slow.join().unwrap().is_err());
+}
+
 /// A signal that comes while the listeners are still being set up must not kill the process. The warning is the first
 /// thing that it prints, well before.
 #[test]

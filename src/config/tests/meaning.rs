@@ -183,6 +183,14 @@ fn parameters_of_the_authorization_request_are_fixed_or_forwarded_never_ours() {
     assert_eq!(accepted(&sidecar(scopes)).oidc.scopes, ["openid", "email"]);
 }
 
+/// What `serve` would refuse later, `check` has to tell.
+#[test]
+fn cookies_that_cannot_work_are_faults() {
+    let key = "cGxhbnRlZC1jb29raWUta2V5LTAxMjM0NTY3ODlhYmM";
+    assert_refused(&sidecar(json!({"cookie": {"keys": [key, key]}})), "sidecar.cookie.keys", "same");
+    assert_refused(&sidecar(json!({"cookie": {"name": "__x"}})), "sidecar.cookie.name", "__");
+}
+
 #[test]
 fn an_address_alone_is_a_network_of_one() {
     let proxies = json!({"trusted-proxies": ["10.0.0.7", "fd00::/8", "unix"]});
