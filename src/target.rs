@@ -35,7 +35,7 @@ pub enum TargetError {
     EncodedSlash,
     /// The decoded path is not UTF-8.
     NotUtf8,
-    /// Absolute form, authority form, `*`, or a fragment.
+    /// Absolute form, authority form, `*`, or a fragment, where the HTTP parser has not cut it off already.
     NotOriginForm,
 }
 

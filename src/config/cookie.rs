@@ -39,10 +39,11 @@ pub(super) fn read(root: &Object<'_>, node: &Node<'_>, public_url: Option<&Url>,
     let secure = secure(&keys.at("secure"), public_url);
     let same_site = keys.at("same-site");
     let choices = [("lax", SameSite::Lax), ("none", SameSite::None)];
-    let chosen = same_site.one_of(&choices).unwrap_or(SameSite::Lax);
-    if same_site.raw().and_then(|v| v.as_str()) == Some("strict") {
-        same_site.fault("is `strict`: browsers would not send the cookie right after a sign-in elsewhere, which would then begin anew");
+    let strict = same_site.raw().and_then(|value| value.as_str()) == Some("strict");
+    if strict {
+        same_site.fault("is `strict`: browsers would come back from a sign-in without the cookie, and be sent again");
     }
+    let chosen = (!strict).then(|| same_site.one_of(&choices)).flatten().unwrap_or(SameSite::Lax);
     if chosen == SameSite::None && !secure {
         same_site.fault("is `none`, which browsers take from secure cookies only");
     }

@@ -53,9 +53,6 @@ pub struct Outgoing {
 impl Outgoing {
     /// Sends `body`, at most `allowed` bytes of it, and notes each piece in `progress`.
     pub fn new(body: Body, allowed: Option<u64>, progress: Progress) -> Self {
-        if !matches!(body, Body::Stream { .. }) {
-            progress.end(Instant::now());
-        }
         Self { body, allowed, progress }
     }
 
@@ -78,14 +75,17 @@ impl http_body::Body for Outgoing {
             Body::Full(bytes) => Some(Ok(std::mem::take(bytes))).filter(|b| b.as_ref().is_ok_and(|b| !b.is_empty())),
             Body::Stream { stream, .. } => match stream.poll_next_unpin(cx) {
                 Poll::Ready(piece) => piece,
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    self.progress.wait_for_client();
+                    return Poll::Pending;
+                }
             },
         };
         let outcome = piece.map(|piece| piece.and_then(|piece| self.admit(piece)));
         match &outcome {
             Some(Ok(_)) => {}
             Some(Err(error)) => self.progress.fail(*error),
-            None => self.progress.end(Instant::now()),
+            None => self.progress.note(Instant::now()),
         }
         Poll::Ready(outcome)
     }

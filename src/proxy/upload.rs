@@ -13,8 +13,8 @@ pub struct Progress(Rc<State>);
 #[derive(Debug)]
 struct State {
     moved: Cell<Instant>,
-    /// Nothing more will go out.
-    ended: Cell<bool>,
+    /// The application would take more, and the client has not sent it.
+    client_owes: Cell<bool>,
     failed: Cell<Option<BodyError>>,
 }
 
@@ -25,19 +25,18 @@ pub struct TimedOut;
 impl Progress {
     /// Starts at `now`.
     pub fn from(now: Instant) -> Self {
-        Self(Rc::new(State { moved: Cell::new(now), ended: Cell::new(false), failed: Cell::new(None) }))
+        Self(Rc::new(State { moved: Cell::new(now), client_owes: Cell::new(false), failed: Cell::new(None) }))
     }
 
-    /// A piece of the body went out at `now`.
+    /// A piece of the body, or its end, went out at `now`.
     pub fn note(&self, now: Instant) {
+        self.0.client_owes.set(false);
         self.0.moved.set(now);
     }
 
-    /// The whole body went out, at `now`.
-    pub fn end(&self, now: Instant) {
-        if !self.0.ended.replace(true) {
-            self.note(now);
-        }
+    /// The next piece was asked for and is not there.
+    pub fn wait_for_client(&self) {
+        self.0.client_owes.set(true);
     }
 
     /// The body ended with `error`.
@@ -50,8 +49,8 @@ impl Progress {
         self.0.failed.get()
     }
 
-    /// Waits for `answer`, for `patience` after the last piece of the body at the longest. A client that stalls is not the application's fault: that
-    /// wait ends with the body's own limit.
+    /// Waits for `answer`, for `patience` after the last piece of the body at the longest. A client that stalls is not the
+    /// application's fault: that wait ends with the body's own limit. An application that takes no more of the body is.
     ///
     /// # Errors
     /// When that time has passed.
@@ -61,15 +60,14 @@ impl Progress {
         patience: Duration,
     ) -> Result<F::Output, TimedOut> {
         loop {
-            let from = if self.0.ended.get() { self.0.moved.get() } else { Instant::now() };
+            let from = if self.0.client_owes.get() { Instant::now() } else { self.0.moved.get() };
             let deadline = from + patience;
             // Both arms are cancel-safe: the answer is polled again where it was, a timer loses nothing.
             tokio::select! {
                 biased;
                 answer = answer.as_mut() => return Ok(answer),
                 () = sleep_until(deadline) => {
-                    // While the client still owes a piece, its own idle limit is what counts.
-                    if self.0.ended.get() && self.0.moved.get() + patience <= deadline {
+                    if !self.0.client_owes.get() && self.0.moved.get() + patience <= deadline {
                         return Err(TimedOut);
                     }
                 }

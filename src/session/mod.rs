@@ -57,6 +57,4 @@ pub enum SameSite {
     Lax,
     /// Sent always; needs `Secure`.
     None,
-    /// Never sent from elsewhere.
-    Strict,
 }

@@ -233,7 +233,6 @@ impl From<SameSite> for cookie::SameSite {
         match same_site {
             SameSite::Lax => Self::Lax,
             SameSite::None => Self::None,
-            SameSite::Strict => Self::Strict,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use identity_server::{Endpoint, Fault, TokenFault, http, http::Request};
+use identity_server::{Application, Endpoint, Fault, TokenFault, http, http::Request};
 use serde_json::json;
 
 use crate::support::{KEY, Options, Program, SECRET, Scene, until};
@@ -52,25 +52,8 @@ fn a_stop_makes_the_node_not_ready_and_finishes_what_is_in_flight() {
     });
 }
 
-#[test]
-fn sigterm_ends_the_program_with_0_after_the_slow_request() {
-    let (_clock, _server, application, _, mut config) = Options::default().prepare();
-    config["sidecar"]["rules"] = json!([{ "path": "/*", "access": "public" }]);
-    config["sidecar"]["limits"] = json!({ "drain": "20s" });
-    let program = Program::serve(&config);
-    let address = program.address("public");
-    let slow = thread::spawn(move || http::send(address, &Request::get("/slow").header("Host", "app.test")));
-    assert!(application.wait_for_requests(1));
-    program.terminate();
-    until("it is stopping", || program.printed().contains("stopping").then_some(()));
-    application.release();
-    assert_eq!(slow.join().unwrap().unwrap().status, 200);
-    assert_eq!(program.wait(), Some(0));
-}
-
-/// Who asks twice does not want to wait.
-#[test]
-fn a_second_signal_ends_what_is_in_flight() {
+/// Asks the program to stop while the application still works on a request. That request's answer is what the thread yields.
+fn stopping_with_a_slow_request() -> (Program, Application, thread::JoinHandle<Result<http::Response, http::Error>>) {
     let (_clock, _server, application, _, mut config) = Options::default().prepare();
     config["sidecar"]["rules"] = json!([{ "path": "/*", "access": "public" }]);
     config["sidecar"]["limits"] = json!({ "drain": "60s" });
@@ -80,6 +63,21 @@ fn a_second_signal_ends_what_is_in_flight() {
     assert!(application.wait_for_requests(1));
     program.terminate();
     until("it is stopping", || program.printed().contains("stopping").then_some(()));
+    (program, application, slow)
+}
+
+#[test]
+fn sigterm_ends_the_program_with_0_after_the_slow_request() {
+    let (program, application, slow) = stopping_with_a_slow_request();
+    application.release();
+    assert_eq!(slow.join().unwrap().unwrap().status, 200);
+    assert_eq!(program.wait(), Some(0));
+}
+
+/// Who asks twice does not want to wait.
+#[test]
+fn a_second_signal_ends_what_is_in_flight() {
+    let (program, _application, slow) = stopping_with_a_slow_request();
     program.terminate();
     assert_eq!(program.wait(), Some(1));
     assert!(slow.join().unwrap().is_err());

@@ -1,6 +1,10 @@
 //! Who is waited for, and who is not: clients that stall, and answers that come after their session has ended.
 
-use std::{thread, time::Duration};
+use std::{
+    io::{ErrorKind, Read as _, Write as _},
+    thread,
+    time::Duration,
+};
 
 use identity_server::http::{self, Request};
 use serde_json::json;
@@ -43,6 +47,30 @@ fn an_upload_that_stalls_ends_by_the_idle_limit_and_is_the_clients_fault() {
     let mut client = door.wire();
     client.say("POST /x HTTP/1.1\r\nHost: app.test\r\nContent-Length: 100\r\n\r\nabc");
     assert_eq!(client.answer().status, 400);
+}
+
+/// Nor is the client blamed, or anybody kept, for an application that takes no more of an upload.
+#[test]
+fn an_application_that_stops_reading_an_upload_is_given_up() {
+    let upstream = Scripted::start();
+    let rules = json!([{ "path": "/*", "access": "public" }]);
+    let limits = json!({ "response-timeout": "300ms" });
+    let door = Door::with(json!({ "upstream": upstream.upstream(), "rules": rules, "limits": limits }));
+    let mut client = std::net::TcpStream::connect(door.address()).unwrap();
+    let mut sender = client.try_clone().unwrap();
+    let upload = thread::spawn(move || {
+        let head = "POST /x HTTP/1.1\r\nHost: app.test\r\nContent-Length: 1000000000\r\n\r\n";
+        sender.write_all(head.as_bytes()).unwrap();
+        while sender.write_all(&[0; 8_192]).is_ok() {}
+    });
+    let silent = upstream.accept();
+    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let end = client.read_to_end(&mut Vec::new());
+    let waited = end.is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+    assert!(!waited, "the connection is still held");
+    drop(client);
+    upload.join().unwrap();
+    drop(silent);
 }
 
 #[test]

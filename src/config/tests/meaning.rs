@@ -188,6 +188,7 @@ fn parameters_of_the_authorization_request_are_fixed_or_forwarded_never_ours() {
 fn cookies_that_cannot_work_are_faults() {
     let key = "cGxhbnRlZC1jb29raWUta2V5LTAxMjM0NTY3ODlhYmM";
     assert_refused(&sidecar(json!({"cookie": {"keys": [key, key]}})), "sidecar.cookie.keys", "same");
+    assert_refused(&sidecar(json!({"cookie": {"same-site": "strict"}})), "sidecar.cookie.same-site", "sent again");
     assert_refused(&sidecar(json!({"cookie": {"name": "__x"}})), "sidecar.cookie.name", "__");
 }
 
