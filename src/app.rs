@@ -15,10 +15,11 @@ use crate::{
     config::Config,
     domain::{Clock, NodeIncarnation, Random, opaque_token},
     front::Worker,
-    lifecycle::{Shutdown, Supervisor},
+    lifecycle::{Errands, Shutdown, Supervisor},
     login::{self, Login},
     oidc::{self, Provider},
-    proxy::{self, IdentityValue, Proxy},
+    proxy::{self, IdentityValue, Proxy, validity::Judge},
+    renewal::{self, Renewals},
     revocation::Revocations,
     session::{CookieConfigError, CookieStore, KeyRing, KeyRingError, OwnCookies},
     site::Site,
@@ -34,6 +35,7 @@ pub struct App {
     site: Arc<ArcSwap<Site>>,
     status: Arc<Admin>,
     discovery: Discovery,
+    errands: Errands,
     random: Arc<dyn Random>,
     drain: Duration,
 }
@@ -96,7 +98,8 @@ impl App {
         let admin = listener::admin(config.admin.listen)?;
         let drain = config.proxy.limits.drain;
         let provider = Arc::new(Provider::build(config.oidc.clone(), world.clock.clone(), world.random.clone())?);
-        let site = site(config, &provider, &status, world)?;
+        let errands = Errands::here();
+        let site = site(config, &provider, &status, &errands, world)?;
         let discovery = Discovery {
             provider,
             readiness: status.readiness.clone(),
@@ -104,7 +107,7 @@ impl App {
             random: world.random.clone(),
         };
         let site = Arc::new(ArcSwap::from_pointee(site));
-        Ok(Self { public, admin, site, status, discovery, random: world.random.clone(), drain })
+        Ok(Self { public, admin, site, status, discovery, errands, random: world.random.clone(), drain })
     }
 
     /// Where the public listener listens; `None` for a unix socket.
@@ -142,6 +145,7 @@ impl App {
                 futures_util::join!(servers, finish(&public_handle, &admin_handle)).0
             }
         };
+        self.errands.finish(LOOPS_END_WITHIN).await;
         supervisor.finish(LOOPS_END_WITHIN).await;
         tracing::info!("stopped");
         public.and(admin)
@@ -163,25 +167,44 @@ async fn finish(public: &ServerHandle, admin: &ServerHandle) {
     admin.stop(true).await;
 }
 
-fn site(config: Config, provider: &Arc<Provider>, status: &Admin, world: &World) -> Result<Site, StartError> {
+fn site(
+    config: Config,
+    provider: &Arc<Provider>,
+    status: &Admin,
+    errands: &Errands,
+    world: &World,
+) -> Result<Site, StartError> {
     let keys = key_ring(&config, world)?;
     let cookies = OwnCookies::new(&config.session.cookie)?;
     let store = Arc::new(CookieStore::new(&config.session, &keys, SITE, world.random.clone())?);
+    let wanted_claims = wanted_claims(&config.proxy);
+    let lifetimes = config.session.lifetimes;
+    let renewals = Renewals::new(
+        config.renewal,
+        renewal::Parts {
+            provider: provider.clone(),
+            revocations: status.revocations.clone(),
+            metrics: status.metrics.clone(),
+            lifetimes,
+            wanted_claims: wanted_claims.clone(),
+            clock: world.clock.clone(),
+            errands: errands.clone(),
+        },
+    );
     let login_parts = login::Parts {
         provider: provider.clone(),
         store: store.clone(),
         revocations: status.revocations.clone(),
         metrics: status.metrics.clone(),
         incarnation: NodeIncarnation::new(opaque_token(world.random.as_ref())),
-        lifetimes: config.session.lifetimes,
-        wanted_claims: wanted_claims(&config.proxy),
+        lifetimes,
+        wanted_claims,
         clock: world.clock.clone(),
         random: world.random.clone(),
     };
     let proxy_parts = proxy::Parts {
         store,
-        revocations: status.revocations.clone(),
-        lifetimes: config.session.lifetimes,
+        judge: Judge { lifetimes, revocations: status.revocations.clone(), renewals: Arc::new(renewals) },
         cookies: cookies.clone(),
         metrics: status.metrics.clone(),
         clock: world.clock.clone(),

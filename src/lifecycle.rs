@@ -2,8 +2,12 @@
 
 use std::{future::Future, time::Duration};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    runtime::Handle,
+    signal::unix::{Signal, SignalKind, signal},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 
 /// Tells everything that was started that it is time to end.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +57,37 @@ impl Supervisor {
         self.tasks.close();
         if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
             tracing::warn!("background loops did not end in time");
+        }
+    }
+}
+
+/// Short tasks that must not end with the request that began them. They run where the process began, which outlives the workers.
+#[derive(Clone, Debug)]
+pub struct Errands {
+    tasks: TaskTracker,
+    runtime: Handle,
+}
+
+impl Errands {
+    /// Errands that run here.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    #[must_use]
+    pub fn here() -> Self {
+        Self { tasks: TaskTracker::new(), runtime: Handle::current() }
+    }
+
+    /// Runs one, whatever becomes of the caller. What it logs bears the caller's request.
+    pub fn run(&self, errand: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_on(errand.in_current_span(), &self.runtime);
+    }
+
+    /// Waits for those that are under way, for `patience` at the longest.
+    pub async fn finish(&self, patience: Duration) {
+        self.tasks.close();
+        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
+            tracing::warn!("what was begun with the identity server did not end in time");
         }
     }
 }

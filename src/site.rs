@@ -23,12 +23,6 @@ pub struct Site {
     pub limits: Limits,
 }
 
-/// What is kept of a request after its body has gone on.
-struct Card {
-    navigation: bool,
-    return_to: ReturnTo,
-}
-
 impl Site {
     /// Answers one request; every no becomes a response here.
     pub async fn serve(&self, local: &Local, mut request: Request) -> Response {
@@ -63,6 +57,8 @@ impl Site {
         let cookies = RequestCookies::from_headers(&request.headers);
         let standing = self.proxy.standing(local, &cookies).await?;
         if self.login.owns(request.target.decoded_path()) {
+            let speaks_of_it = self.login.speaks_of_session(request.target.decoded_path());
+            let standing = if speaks_of_it { self.proxy.renewed(standing).await? } else { standing };
             let presented = match &standing {
                 Standing::Current(current) => Presented::Current(current.session()),
                 Standing::Stale(session) => Presented::Stale(session),
@@ -71,32 +67,24 @@ impl Site {
             // Boxed, as all of sign-in is: its state is large and would be moved along with every proxied request.
             return Box::pin(self.login.answer(request, Visit { caller, cookies: &cookies, presented })).await;
         }
-        let card = Card::of(&request);
-        match self.proxy.serve(local, request, caller, &cookies, standing.current()).await {
-            Ok(response) => Ok(response),
+        match self.proxy.admit(&request, standing).await {
+            Ok(permit) => self.proxy.pass(local, request, caller, &cookies, permit).await,
             Err(Stopped::Refused(refusal)) => Err(refusal),
-            Err(Stopped::SignInNeeded) => Box::pin(self.challenge(card, caller, &cookies)).await,
+            Err(Stopped::SignInNeeded) => Box::pin(self.challenge(&request, caller, &cookies)).await,
         }
     }
 
     /// A page is sent to sign in; anything else is told where that would be, and gets no cookie.
-    async fn challenge(&self, card: Card, caller: &Caller, cookies: &RequestCookies) -> Result<Response, Refusal> {
-        if card.navigation {
-            return self
-                .login
-                .begin(card.return_to, &[], Visit { caller, cookies, presented: Presented::Nothing })
-                .await;
+    async fn challenge(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        cookies: &RequestCookies,
+    ) -> Result<Response, Refusal> {
+        if is_navigation(request) {
+            let visit = Visit { caller, cookies, presented: Presented::Nothing };
+            return self.login.begin(ReturnTo::to(&request.target), &[], visit).await;
         }
-        Err(Refusal::SignInNeeded { login_url: self.login.start_url(&card.return_to) })
-    }
-}
-
-impl Card {
-    fn of(request: &Request) -> Self {
-        let returnable = is_navigation(request);
-        Self {
-            navigation: returnable,
-            return_to: if returnable { ReturnTo::to(&request.target) } else { ReturnTo::home() },
-        }
+        Err(Refusal::SignInNeeded { login_url: self.login.start_url(&ReturnTo::home()) })
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     domain::{ClientId, Issuer},
     http_client,
     oidc::ProviderId,
+    renewal,
 };
 
 /// What a key of `keycloak.json` does here.
@@ -33,7 +34,7 @@ use Effect::{Ignored, Refused, RefusedAlways, Works};
 pub(super) const KEYS: [(&str, Effect); 50] = [
     ("adapter-state-cookie-path", Works),
     ("allow-any-hostname", Refused("a certificate for another host would be believed")),
-    ("always-refresh-token", Refused("a user's end at the identity server would be noticed later than asked for")),
+    ("always-refresh-token", Works),
     ("auth-server-url", Works),
     ("autodetect-bearer-only", Ignored("bearer tokens are not read yet")),
     ("bearer-only", Refused("users would be redirected to sign in where only bearer tokens may be accepted")),
@@ -75,7 +76,7 @@ pub(super) const KEYS: [(&str, Effect); 50] = [
     ("socket-timeout-millis", Works),
     ("ssl-required", Works),
     ("token-cookie-path", Works),
-    ("token-minimum-time-to-live", Ignored("tokens are not renewed ahead of time yet")),
+    ("token-minimum-time-to-live", Works),
     ("token-store", Works),
     ("truststore", Refused("certificates would be checked against other roots than these")),
     ("truststore-password", Refused("certificates would be checked against other roots than these")),
@@ -246,6 +247,14 @@ pub(super) fn key_lifetimes(root: &Object<'_>) -> (Duration, Duration) {
     let cooldown = seconds("min-time-between-jwks-requests", HOUR).unwrap_or(Duration::from_secs(10));
     let ttl = seconds("public-key-cache-ttl", 24 * 365 * HOUR).unwrap_or(24 * HOUR);
     (cooldown, ttl)
+}
+
+/// `always-refresh-token`, and `token-minimum-time-to-live` in whole seconds.
+pub(super) fn renewal(root: &Object<'_>) -> renewal::Config {
+    renewal::Config {
+        always: root.at("always-refresh-token").flag().unwrap_or(false),
+        minimum_life: root.at("token-minimum-time-to-live").duration(Duration::ZERO..=24 * HOUR).unwrap_or_default(),
+    }
 }
 
 /// `connection-pool-size`, `connection-timeout-millis` and `socket-timeout-millis`. The last bounds a whole call here.

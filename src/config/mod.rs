@@ -29,7 +29,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{admin, caller, login, oidc, proxy, session, telemetry};
+use crate::{admin, caller, login, oidc, proxy, renewal, session, telemetry};
 use fault::{JsonPath, Report};
 use value::Node;
 
@@ -51,6 +51,8 @@ pub struct Config {
     pub oidc: oidc::Config,
     /// The site's sessions.
     pub session: session::Config,
+    /// When the site's sessions are renewed.
+    pub renewal: renewal::Config,
     /// The site's sign-in.
     pub login: login::Config,
     /// The site's request path.

@@ -104,6 +104,7 @@ pub(super) fn read(root: &Object<'_>) -> Option<Config> {
         telemetry,
         oidc: oidc?,
         session: session::Config { lifetimes, cookie },
+        renewal: keycloak::renewal(root),
         login,
         proxy: proxy?,
         warnings: Vec::new(),

@@ -80,8 +80,12 @@ impl Login {
             pkce: &attempt.pkce,
         };
         let login = self.parts.provider.redeem(&redemption).await.map_err(|e| self.not_redeemed(attempt, &e))?;
-        let session = self.session(login);
         let now = self.parts.clock.now();
+        if let Some(value) = login.not_before {
+            let subject = &login.id_token.get().subject;
+            self.parts.revocations.raise_not_before(subject, value, now, self.parts.lifetimes.max);
+        }
+        let session = self.session(login);
         if session.status(now, self.parts.lifetimes) != SessionStatus::Live {
             // To go on would be to come back at once, for ever.
             self.parts.metrics.sign_in("expired");

@@ -163,6 +163,12 @@ impl Login {
         below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ';']))
     }
 
+    /// Whether the endpoint at a path of ours speaks of the session, so that it must be as it is now.
+    #[must_use]
+    pub fn speaks_of_session(&self, path: &str) -> bool {
+        path.strip_prefix(self.config.path_prefix.as_str()).and_then(Endpoint::named) == Some(Endpoint::UserInfo)
+    }
+
     /// Answers a request to one of our endpoints.
     ///
     /// # Errors

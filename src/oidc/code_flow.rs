@@ -1,7 +1,7 @@
 //! The authorization code flow (OpenID Connect Core 1.0, section 3.1): the address that a browser is sent to, and what a code
 //! is worth when it comes back. `openidconnect` builds the requests; every token is believed only after our own verifier.
 
-mod error;
+pub(super) mod error;
 
 use http::{HeaderName, StatusCode, header};
 use openidconnect::{
@@ -23,8 +23,8 @@ use crate::{
     domain::{SecretString, Timestamp, TokenSet, opaque_token},
     http_client::HttpClient,
 };
-use error::CallError;
 pub use error::RedeemError;
+pub(super) use error::{CallError, refusal_name};
 
 /// What one attempt sends along to the provider.
 #[derive(Debug)]
@@ -69,6 +69,8 @@ pub struct Login {
     pub tokens: TokenSet,
     /// When the code was sent to the provider, on this node's clock.
     pub asked_at: Timestamp,
+    /// Keycloak's `not-before-policy`: tokens of this subject from before it count no more.
+    pub not_before: Option<Timestamp>,
 }
 
 /// Fresh values for one attempt.
@@ -160,10 +162,11 @@ impl Provider {
         let asked_at = self.clock.now();
         let reply = self.exchange(&snapshot, redemption, asked_at).await?;
         let tokens = token_set(&reply, asked_at)?;
+        let not_before = reply.extra_fields().not_before();
         let id_token = self.verify_id_token(&snapshot, &tokens, redemption.nonce).await?;
         let access_token = self.verify_access_token(&snapshot, &tokens, &id_token).await?;
         let userinfo = self.userinfo(&snapshot, &tokens.access, &id_token.get().subject).await?;
-        Ok(Login { id_token, access_token, userinfo, tokens, asked_at })
+        Ok(Login { id_token, access_token, userinfo, tokens, asked_at, not_before })
     }
 
     async fn exchange(
@@ -244,10 +247,18 @@ impl Provider {
     }
 }
 
+/// The token's type is another one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TokenTypeIsNotBearer;
+
+/// Tokens of other types (`DPoP`) cannot be passed on or presented as we do (RFC 6749, section 7.1).
+pub(super) fn is_bearer(reply: &TokenReply) -> Result<(), TokenTypeIsNotBearer> {
+    let bearer = *reply.token_type() == openidconnect::core::CoreTokenType::Bearer;
+    bearer.then_some(()).ok_or(TokenTypeIsNotBearer)
+}
+
 fn token_set(reply: &TokenReply, asked_at: Timestamp) -> Result<TokenSet, RedeemError> {
-    if *reply.token_type() != openidconnect::core::CoreTokenType::Bearer {
-        return Err(RedeemError::TokenType);
-    }
+    is_bearer(reply).map_err(|TokenTypeIsNotBearer| RedeemError::TokenType)?;
     let id = reply.extra_fields().id_token.as_deref().ok_or(RedeemError::NoIdToken)?;
     Ok(TokenSet {
         access: SecretString::new(reply.access_token().secret().as_str()),
@@ -259,7 +270,7 @@ fn token_set(reply: &TokenReply, asked_at: Timestamp) -> Result<TokenSet, Redeem
 
 /// One call for `openidconnect`. A provider in trouble is told apart from one that refuses; the content type is dropped, since
 /// providers differ and only JSON will parse.
-async fn call(http: HttpClient, request: HttpRequest) -> Result<HttpResponse, CallError> {
+pub(super) async fn call(http: HttpClient, request: HttpRequest) -> Result<HttpResponse, CallError> {
     let mut response = http.call(request).await?;
     let status = response.status();
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {

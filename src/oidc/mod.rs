@@ -12,6 +12,7 @@ mod key_source;
 mod keys;
 mod metadata;
 mod provider;
+mod refresh;
 mod strict_json;
 #[cfg(test)]
 mod test_keys;
@@ -35,6 +36,7 @@ pub use end_session::RevokeError;
 pub use metadata::{DiscoveryError, Metadata};
 pub use principal::principal;
 pub use provider::{BuildError, NotReady, Provider};
+pub use refresh::{RefreshError, Refreshed};
 pub use userinfo::UserInfoError;
 pub use verify::{Verified, VerifyError};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::code_flow::Login;
-use crate::domain::Principal;
+use crate::domain::{Principal, Subject};
 
 type Claims = Map<String, Value>;
 
@@ -13,18 +13,52 @@ type Claims = Map<String, Value>;
 /// access token's: the later one is the fresher or the more talkative.
 #[must_use]
 pub fn principal(login: &Login, wanted: &[String]) -> Principal {
-    let access = login.access_token.as_ref().map(|claims| &claims.get().all);
-    let sources: Vec<&Claims> =
-        login.userinfo.as_ref().into_iter().chain([&login.id_token.get().all]).chain(access).collect();
-    let find = |name: &str| sources.iter().find_map(|claims| claims.get(name).filter(|v| !v.is_null()));
-    let text = |name: &str| find(name).and_then(Value::as_str).map(str::to_owned);
-    Principal {
-        subject: login.id_token.get().subject.clone(),
-        username: text("preferred_username"),
-        email: text("email"),
-        groups: find("groups").map(texts).unwrap_or_default(),
-        roles: roles(&sources),
-        claims: further(wanted, find),
+    let sources = Sources {
+        userinfo: login.userinfo.as_ref(),
+        id_token: Some(&login.id_token.get().all),
+        access_token: login.access_token.as_ref().map(|claims| &claims.get().all),
+    };
+    sources.principal(&login.id_token.get().subject, wanted, None)
+}
+
+/// Where a principal is read from, each verified.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sources<'a> {
+    /// `UserInfo`, about this subject.
+    pub(super) userinfo: Option<&'a Claims>,
+    /// The ID token.
+    pub(super) id_token: Option<&'a Claims>,
+    /// The access token, where it can be read.
+    pub(super) access_token: Option<&'a Claims>,
+}
+
+impl Sources<'_> {
+    /// Who they say it is. What none of them speaks of is as `before`, which is given when a source is missing that spoke at the login: its
+    /// silence does not say "none".
+    pub(super) fn principal(&self, subject: &Subject, wanted: &[String], before: Option<&Principal>) -> Principal {
+        let sources: Vec<&Claims> = [self.userinfo, self.id_token, self.access_token].into_iter().flatten().collect();
+        let find = |name: &str| sources.iter().find_map(|claims| claims.get(name).filter(|v| !v.is_null()));
+        let text = |name: &str, was: fn(&Principal) -> &Option<String>| {
+            let now = find(name).and_then(Value::as_str).map(str::to_owned);
+            now.or_else(|| before.and_then(|before| was(before).clone()))
+        };
+        let speaks_of_roles = ["realm_access", "resource_access"].iter().any(|name| find(name).is_some());
+        let mut claims = before.map(|before| before.claims.clone()).unwrap_or_default();
+        claims.extend(further(wanted, find));
+        Principal {
+            subject: subject.clone(),
+            username: text("preferred_username", |was| &was.username),
+            email: text("email", |was| &was.email),
+            groups: match (find("groups"), before) {
+                (None, Some(before)) => before.groups.clone(),
+                (found, _) => found.map(texts).unwrap_or_default(),
+            },
+            roles: match before {
+                Some(before) if !speaks_of_roles => before.roles.clone(),
+                _ => roles(&sources),
+            },
+            claims,
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub struct Provider {
 pub(super) struct Snapshot {
     pub(super) metadata: Metadata,
     pub(super) verifier: Verifier,
-    client: WireClient,
+    pub(super) client: WireClient,
     read_at: Timestamp,
 }
 

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use serde_json::{Map, Value};
 use thiserror::Error;
+use url::Url;
 
 use super::{Provider, provider::Snapshot, strict_json, verify::VerifyError};
 use crate::{
@@ -49,6 +50,15 @@ impl UserInfoError {
 }
 
 impl Provider {
+    /// Whether UserInfo is asked at all.
+    pub(super) fn asks_userinfo(&self, snapshot: &Snapshot) -> bool {
+        self.userinfo_url(snapshot).is_some()
+    }
+
+    fn userinfo_url<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Url> {
+        snapshot.metadata.userinfo_endpoint.as_ref().filter(|_| self.config.userinfo)
+    }
+
     /// What UserInfo says of `subject`; `None` when it is switched off, or the provider has none.
     pub(super) async fn userinfo(
         &self,
@@ -56,9 +66,7 @@ impl Provider {
         access_token: &SecretString,
         subject: &Subject,
     ) -> Result<Option<Map<String, Value>>, UserInfoError> {
-        let Some(url) = snapshot.metadata.userinfo_endpoint.as_ref().filter(|_| self.config.userinfo) else {
-            return Ok(None);
-        };
+        let Some(url) = self.userinfo_url(snapshot) else { return Ok(None) };
         let mut request = Request::new(Vec::new());
         *request.uri_mut() = url.as_str().parse().map_err(|_| UserInfoError::Unsendable)?;
         *request.headers_mut() = bearer(access_token)?;

@@ -157,7 +157,6 @@ impl Verifier {
     ///
     /// # Errors
     /// [`VerifyError`], the first rule that fails.
-    #[cfg_attr(not(test), expect(dead_code, reason = "refresh comes next"))]
     pub(super) fn refreshed_id_token(
         &self,
         raw: &str,

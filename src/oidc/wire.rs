@@ -14,12 +14,24 @@ use openidconnect::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Timestamp;
+
 /// What a token response holds besides RFC 6749's fields.
 #[derive(Clone, Deserialize, Serialize)]
 pub(super) struct Extra {
     /// The ID token's text.
     #[serde(default)]
     pub(super) id_token: Option<String>,
+    /// Keycloak's `not-before-policy`, in seconds: the greatest of the realm's, the client's and this user's.
+    #[serde(default, rename = "not-before-policy")]
+    not_before_policy: Option<i64>,
+}
+
+impl Extra {
+    /// The instant before which this subject's tokens count no more, on the provider's clock.
+    pub(super) fn not_before(&self) -> Option<Timestamp> {
+        self.not_before_policy.filter(|seconds| *seconds > 0).map(Timestamp::from_secs)
+    }
 }
 
 impl fmt::Debug for Extra {

@@ -1,13 +1,11 @@
 //! Stage 4: allowed? Route and session together make a [`Permit`], without which nothing reaches the application.
 
 use super::{Access, route::Route, validity::Current};
-use crate::domain::{Principal, Session};
+use crate::domain::Principal;
 
 /// Leave to pass a request on, for a user or for nobody. Only [`authorize`] makes one.
 #[derive(Debug)]
-pub struct Permit<'a> {
-    session: Option<&'a Session>,
-}
+pub struct Permit(Option<Current>);
 
 /// Why there is no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +16,17 @@ pub enum Denied {
     SignInNeeded,
 }
 
-impl Permit<'_> {
-    /// The session of the user for whom the request passes; `None` for an anonymous request to a public route.
+impl Permit {
+    /// For whom the request passes; `None` for an anonymous request to a public route.
     #[must_use]
-    pub fn session(&self) -> Option<&Session> {
-        self.session
+    pub fn current(&self) -> Option<&Current> {
+        self.0.as_ref()
+    }
+
+    /// The same, once the request has passed.
+    #[must_use]
+    pub fn into_current(self) -> Option<Current> {
+        self.0
     }
 }
 
@@ -30,12 +34,11 @@ impl Permit<'_> {
 ///
 /// # Errors
 /// Why not.
-pub fn authorize<'a>(route: &Route<'_>, current: Option<&'a Current>) -> Result<Permit<'a>, Denied> {
-    let session = current.map(Current::session);
-    match (route.access, session) {
-        (Access::Public, session) => Ok(Permit { session }),
+pub fn authorize(route: &Route<'_>, current: Option<Current>) -> Result<Permit, Denied> {
+    match (route.access, current) {
+        (Access::Public, current) => Ok(Permit(current)),
         (Access::Login, None) => Err(Denied::SignInNeeded),
-        (Access::Login, Some(session)) if satisfies(&session.principal, route) => Ok(Permit { session: Some(session) }),
+        (Access::Login, Some(current)) if satisfies(current.principal(), route) => Ok(Permit(Some(current))),
         (Access::Login, Some(_)) => Err(Denied::Forbidden),
     }
 }

@@ -62,7 +62,7 @@ impl Injector {
 
     /// The headers for the application: the client's without what is reserved, then ours.
     #[must_use]
-    pub fn apply(&self, mut headers: HeaderMap, permit: &Permit<'_>, caller: &Caller, id: &RequestId) -> HeaderMap {
+    pub fn apply(&self, mut headers: HeaderMap, permit: &Permit, caller: &Caller, id: &RequestId) -> HeaderMap {
         strip_hop_by_hop(&mut headers);
         let reserved: Vec<HeaderName> = headers.keys().filter(|name| self.is_reserved(name)).cloned().collect();
         for name in reserved {
@@ -79,15 +79,15 @@ impl Injector {
         token || self.reserved.contains(folded.as_ref()) || RESERVED_PREFIXES.iter().any(|p| folded.starts_with(p))
     }
 
-    fn say_who(&self, headers: &mut HeaderMap, permit: &Permit<'_>) {
-        let Some(session) = permit.session() else { return };
+    fn say_who(&self, headers: &mut HeaderMap, permit: &Permit) {
+        let Some(current) = permit.current() else { return };
         for header in &self.headers {
-            if let Some(value) = header.value.of(&session.principal) {
+            if let Some(value) = header.value.of(current.principal()) {
                 headers.insert(header.name.clone(), value);
             }
         }
         if self.forward_access_token {
-            let bearer = HeaderValue::try_from(format!("Bearer {}", session.tokens.access.expose()));
+            let bearer = HeaderValue::try_from(format!("Bearer {}", current.access_token().expose()));
             if let Ok(mut value) = bearer {
                 value.set_sensitive(true);
                 headers.insert(header::AUTHORIZATION, value);

@@ -18,19 +18,18 @@ use http::header;
 
 use crate::{
     caller::Caller,
-    domain::{Clock, Lifetimes},
+    domain::Clock,
     message::{Body, Request, Response},
     respond::Refusal,
-    revocation::Revocations,
     session::{OpenedSessions, OwnCookies, RequestCookies, SessionStore, SetCookies},
     status::Metrics,
 };
-use authorize::{Denied, authorize};
+use authorize::{Denied, Permit, authorize};
 use forward::{ForwardError, Forwarded, forward};
 use inject::Injector;
 use pool::Pool;
 use route::Rules;
-use validity::{Current, Standing, judge};
+use validity::{Judge, Standing};
 
 /// What one site's request path needs to know.
 #[derive(Clone, Debug)]
@@ -158,10 +157,8 @@ pub struct Proxy {
 pub struct Parts {
     /// Where sessions are.
     pub store: Arc<dyn SessionStore>,
-    /// What was ended.
-    pub revocations: Arc<Revocations>,
-    /// How long sessions live.
-    pub lifetimes: Lifetimes,
+    /// Which sessions count.
+    pub judge: Judge,
     /// Our cookies, which the application does not see.
     pub cookies: OwnCookies,
     /// What is counted.
@@ -227,35 +224,56 @@ impl Proxy {
             Refusal::Internal
         })?;
         let Some(session) = found else { return Ok(Standing::Nobody) };
-        let standing = judge(session, now, self.parts.lifetimes, &self.parts.revocations);
-        if let Some(reason) = standing.lapsed() {
-            self.parts.metrics.lapsed(reason);
-        }
-        Ok(standing)
+        Ok(self.parts.judge.judge(session, now))
     }
 
-    /// Takes a request along the stages to the application, and its answer back.
+    /// The standing of a session that is about to be used: renewed first, if it is time.
     ///
     /// # Errors
-    /// When it does not get there.
-    pub async fn serve(
+    /// When it cannot be used before it is renewed, and that cannot be done now.
+    pub async fn renewed(&self, standing: Standing) -> Result<Standing, Refusal> {
+        let renewed = self.parts.judge.renew(standing, self.parts.clock.now()).await;
+        let lapsed = renewed.as_ref().map_or(Some("unavailable"), Standing::lapsed);
+        if let Some(reason) = lapsed {
+            self.parts.metrics.lapsed(reason);
+        }
+        renewed
+    }
+
+    /// Decides whether `request` may pass.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub async fn admit(&self, request: &Request, standing: Standing) -> Result<Permit, Stopped> {
+        refuse_oversized(&request.body, &self.limits)?;
+        let route = self.rules.find(request)?;
+        let standing = match self.renewed(standing).await {
+            // Where nobody needs to be signed in, nobody is turned away because it cannot be told who is.
+            Err(_) if route.access == Access::Public => Standing::Nobody,
+            renewed => renewed?,
+        };
+        authorize(&route, standing.current()).map_err(Stopped::from)
+    }
+
+    /// Takes a request that may pass to the application, and its answer back.
+    ///
+    /// # Errors
+    /// When the application does not answer.
+    pub async fn pass(
         &self,
         local: &Local,
         request: Request,
         caller: &Caller,
         cookies: &RequestCookies,
-        mut current: Option<Current>,
-    ) -> Result<Response, Stopped> {
-        refuse_oversized(&request.body, &self.limits)?;
-        let route = self.rules.find(&request)?;
-        let permit = authorize(&route, current.as_ref()).map_err(Stopped::from)?;
+        permit: Permit,
+    ) -> Result<Response, Refusal> {
         let mut headers = self.injector.apply(request.headers, &permit, caller, &request.id);
         self.hide_own_cookies(&mut headers, cookies);
         let forwarded = Forwarded { method: request.method, target: request.target, headers, body: request.body };
         let mut answer =
             forward(&local.pool, forwarded, &self.limits).await.map_err(|error| self.unanswered(&error))?;
         self.keep_own_cookies(&mut answer.headers);
-        self.touch(current.as_mut(), cookies).await.apply(&mut answer.headers);
+        self.write_down(permit, cookies).await.apply(&mut answer.headers);
         Ok(answer)
     }
 
@@ -282,22 +300,20 @@ impl Proxy {
         }
     }
 
-    fn unanswered(&self, error: &ForwardError) -> Stopped {
+    fn unanswered(&self, error: &ForwardError) -> Refusal {
         let refusal = error.refusal();
         self.parts.metrics.upstream_error(error.kind());
         tracing::warn!(error = %Chain(error), "no answer from the application");
-        refusal.into()
+        refusal
     }
 
-    /// Keeps a session alive that is in use. That it could not be written is no reason to withhold an answer: the session lives on
-    /// as it was.
-    async fn touch(&self, current: Option<&mut Current>, cookies: &RequestCookies) -> SetCookies {
+    /// Keeps a session alive that is in use, and renewed. That it could not be written is no reason to withhold an answer: the session
+    /// lives on as it was.
+    async fn write_down(&self, permit: Permit, cookies: &RequestCookies) -> SetCookies {
         let now = self.parts.clock.now();
-        let Some(current) = current else { return SetCookies::default() };
-        if !current.touch(now, self.parts.lifetimes, &self.parts.revocations) {
-            return SetCookies::default();
-        }
-        self.parts.store.save(current.session(), cookies, now).await.unwrap_or_else(|error| {
+        let to_be_written = permit.into_current().and_then(|current| self.parts.judge.to_be_written(current, now));
+        let Some(session) = to_be_written else { return SetCookies::default() };
+        self.parts.store.save(&session, cookies, now).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a session in use cannot be written");
             SetCookies::default()
         })

@@ -1,15 +1,21 @@
-//! Stage 3: still true? Here sessions and revocations meet; what passes is [`Current`].
+//! Stage 3: still true? Here sessions, revocations and renewal meet; what passes is [`Current`].
 
 use std::sync::Arc;
 
 use crate::{
-    domain::{Lifetimes, Session, SessionStatus, Timestamp},
+    domain::{Lifetimes, Principal, SecretString, Session, SessionStatus, Timestamp},
+    renewal::{Outcome, Renewals},
+    respond::Refusal,
     revocation::Revocations,
 };
 
-/// A session that was found true for this request. Only [`judge`] makes one.
+/// A session that was found true for this request. Only [`Judge`] makes one.
 #[derive(Debug)]
-pub struct Current(Arc<Session>);
+pub struct Current {
+    session: Arc<Session>,
+    /// It is another state than the one that was presented, and has to be written.
+    changed: bool,
+}
 
 /// How a presented session stands.
 #[derive(Debug)]
@@ -20,25 +26,38 @@ pub enum Standing {
     Nobody,
     /// Ended before its time.
     Revoked,
-    /// Its access token has ended: it opens nothing, but it can still be signed out.
+    /// Its access token has ended: until it is renewed it opens nothing, but it can still be signed out.
     Stale(Arc<Session>),
 }
 
+/// Judges sessions: by the clock, by what was revoked, and by what the provider says when it is asked.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    /// How long sessions live.
+    pub lifetimes: Lifetimes,
+    /// What was ended.
+    pub revocations: Arc<Revocations>,
+    /// What renews.
+    pub renewals: Arc<Renewals>,
+}
+
 impl Current {
+    /// The user.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.session.principal
+    }
+
+    /// The access token.
+    #[must_use]
+    pub fn access_token(&self) -> &SecretString {
+        &self.session.tokens.access
+    }
+
     /// The session.
     #[must_use]
     pub fn session(&self) -> &Session {
-        &self.0
-    }
-
-    /// Writes this use down, when the last one written is old enough. Says whether it did: the session then has to be saved. A session
-    /// that was ended while its request was under way is not: a late answer must not sign anybody in again.
-    pub fn touch(&mut self, now: Timestamp, lifetimes: Lifetimes, revocations: &Revocations) -> bool {
-        let due = self.0.wants_touch(now, lifetimes) && revocations.check(&self.0).is_ok();
-        if due {
-            Arc::make_mut(&mut self.0).last_seen = now;
-        }
-        due
+        &self.session
     }
 }
 
@@ -63,15 +82,65 @@ impl Standing {
     }
 }
 
-/// Judges a presented session at `now` (this node's clock).
-#[must_use]
-pub fn judge(session: Arc<Session>, now: Timestamp, lifetimes: Lifetimes, revocations: &Revocations) -> Standing {
-    if revocations.check(&session).is_err() {
-        return Standing::Revoked;
+impl Judge {
+    /// Judges a presented session at `now` (this node's clock), by the newest state of it that is known. Asks nobody.
+    #[must_use]
+    pub fn judge(&self, presented: Arc<Session>, now: Timestamp) -> Standing {
+        let newer = self.renewals.newer(&presented, now);
+        let changed = newer.is_some();
+        self.verdict(newer.unwrap_or(presented), changed, now)
     }
-    match session.status(now, lifetimes) {
-        SessionStatus::Ended => Standing::Nobody,
-        SessionStatus::Live => Standing::Current(Current(session)),
-        SessionStatus::Stale => Standing::Stale(session),
+
+    /// Renews what should be renewed before it is used, and judges again.
+    ///
+    /// # Errors
+    /// When the access token has ended and the provider cannot be asked: the session is kept, and the client may come again.
+    pub async fn renew(&self, standing: Standing, now: Timestamp) -> Result<Standing, Refusal> {
+        let session = match &standing {
+            Standing::Current(Current { session, .. }) | Standing::Stale(session) => session,
+            Standing::Nobody | Standing::Revoked => return Ok(standing),
+        };
+        if !self.renewals.is_due(session, now) {
+            return Ok(standing);
+        }
+        // Boxed: it is seldom, and its state would be moved along with every request.
+        match Box::pin(self.renewals.renew(session.clone())).await {
+            Outcome::Ended => Ok(Standing::Revoked),
+            Outcome::Lost => Ok(standing),
+            Outcome::Renewed(renewed) => Ok(self.verdict(renewed, true, now)),
+            Outcome::Unavailable => match standing {
+                Standing::Stale(_) => Err(Refusal::NotReady),
+                standing => Ok(standing),
+            },
+        }
+    }
+
+    fn verdict(&self, session: Arc<Session>, changed: bool, now: Timestamp) -> Standing {
+        if self.revocations.check(session.as_ref(), now).is_err() {
+            return Standing::Revoked;
+        }
+        match session.status(now, self.lifetimes) {
+            SessionStatus::Ended => Standing::Nobody,
+            SessionStatus::Live => Standing::Current(Current { session, changed }),
+            SessionStatus::Stale => Standing::Stale(session),
+        }
+    }
+
+    /// The session as it has to be written after its use, if it has to: when this use is to be written down, or when it is another state
+    /// than the browser's. One that was ended while its request was under way is not: a late answer must not sign anybody in again. One
+    /// that was renewed meanwhile is written as it is then: a late answer must not bring the spent one back.
+    #[must_use]
+    pub fn to_be_written(&self, current: Current, now: Timestamp) -> Option<Arc<Session>> {
+        let newer = self.renewals.newer(&current.session, now);
+        let changed = current.changed || newer.is_some();
+        let mut session = newer.unwrap_or(current.session);
+        let due = session.wants_touch(now, self.lifetimes);
+        if !(due || changed) || self.revocations.check(session.as_ref(), now).is_err() {
+            return None;
+        }
+        if due {
+            Arc::make_mut(&mut session).last_seen = now;
+        }
+        Some(session)
     }
 }

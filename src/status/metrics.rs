@@ -13,6 +13,7 @@ pub struct Metrics {
     sessions_lapsed: IntCounterVec,
     upstream_errors: IntCounterVec,
     discoveries: IntCounterVec,
+    refreshes: IntCounterVec,
     ready: IntGauge,
     revocations: IntGauge,
 }
@@ -41,6 +42,7 @@ impl Metrics {
         let upstream = counter("doorward_upstream_errors_total", "Requests the application did not answer.", "kind")?;
         let discoveries =
             counter("doorward_discoveries_total", "Readings of the provider's metadata and keys.", "outcome")?;
+        let refreshes = counter("doorward_refreshes_total", "Refresh tokens sent, by what became of them.", "outcome")?;
         let ready = gauge("doorward_ready", "1 when this node should be sent traffic.")?;
         let revocations = gauge("doorward_revocations", "Revocations held.")?;
         let sign_outs = IntCounter::new("doorward_sign_outs_total", "Sign-outs by users at this node.")?;
@@ -54,6 +56,7 @@ impl Metrics {
             sessions_lapsed: lapsed,
             upstream_errors: upstream,
             discoveries,
+            refreshes,
             ready,
             revocations,
             registry,
@@ -95,6 +98,11 @@ impl Metrics {
     /// The provider's metadata was read, or not.
     pub fn discovery(&self, outcome: &'static str) {
         self.discoveries.with_label_values(&[outcome]).inc();
+    }
+
+    /// A session was to be renewed, and `outcome` came of it.
+    pub fn refresh(&self, outcome: &'static str) {
+        self.refreshes.with_label_values(&[outcome]).inc();
     }
 
     /// The text that Prometheus reads.

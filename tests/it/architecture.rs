@@ -16,7 +16,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["commands"]),
     ("commands", &["config", "app", "caller", "login", "oidc", "lifecycle", "telemetry", "domain"]),
     // Fills each component's `Config` and knows nothing else of it.
-    ("config", &["caller", "proxy", "login", "session", "oidc", "admin", "http_client", "telemetry", "domain"]),
+    (
+        "config",
+        &["caller", "proxy", "login", "session", "renewal", "oidc", "admin", "http_client", "telemetry", "domain"],
+    ),
     (
         "app",
         &[
@@ -26,6 +29,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "proxy",
             "login",
             "session",
+            "renewal",
             "revocation",
             "oidc",
             "admin",
@@ -41,11 +45,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("target", &[]),
     ("message", &["target", "domain"]),
     // `proxy`, `login`, `admin` and `background` never name each other.
-    ("proxy", &["caller", "target", "message", "session", "revocation", "respond", "status", "domain"]),
+    ("proxy", &["caller", "target", "message", "session", "renewal", "revocation", "respond", "status", "domain"]),
     ("login", &["caller", "target", "message", "session", "revocation", "oidc", "respond", "status", "domain"]),
     // What is revoked is asked by whoever has a session in hand, not by what keeps or proves it.
     ("session", &["domain"]),
-    ("revocation", &["domain"]),
+    // One refresh: between what keeps sessions, what ends them, and who renews them.
+    ("renewal", &["session", "revocation", "oidc", "status", "lifecycle", "expiring", "domain"]),
+    ("revocation", &["expiring", "domain"]),
     ("oidc", &["http_client", "domain"]),
     ("admin", &["revocation", "status"]),
     ("background", &["oidc", "status", "lifecycle", "domain"]),
@@ -54,6 +60,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("http_client", &[]),
     ("lifecycle", &[]),
     ("telemetry", &[]),
+    ("expiring", &["domain"]),
     ("domain", &[]),
 ];
 
@@ -71,7 +78,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["commands", "main"]),
     ("config", &["config::source"]),
     ("cookie", &["session::own_cookies"]),
-    ("dashmap", &["revocation"]),
+    ("dashmap", &["expiring"]),
     ("futures_util", &[]),
     ("getrandom", &["domain::random"]),
     ("http", &[]),
@@ -96,7 +103,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["config::sidecar", "telemetry"]),
     ("url", &["caller", "config", "login", "oidc"]),
     ("webpki_roots", &["http_client"]),
-    ("zeroize", &["config", "domain::secret", "login::attempt", "session"]),
+    ("zeroize", &["config", "domain::secret", "login::attempt", "renewal::known", "session"]),
     ("zstd", &["session::codec"]),
 ];
 

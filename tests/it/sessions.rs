@@ -145,8 +145,13 @@ fn no_use_carries_a_session_past_its_absolute_limit() {
 }
 
 #[test]
-fn an_access_token_that_has_ended_leads_to_a_silent_sign_in() {
-    let scene = Options::default().server(|server| server.access_lifetime = 60).start();
+fn a_session_that_can_no_longer_be_renewed_leads_to_a_silent_sign_in() {
+    let scene = Options::default()
+        .server(|server| {
+            server.access_lifetime = 60;
+            server.refresh_lifetime = 60;
+        })
+        .start();
     let mut browser = scene.signed_in();
     scene.clock.advance(secs(59));
     assert_eq!(browser.navigate(&scene.url("/a")).unwrap().trail.len(), 1);

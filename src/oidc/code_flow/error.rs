@@ -1,7 +1,7 @@
 //! Why a code became no login.
 
 use http::StatusCode;
-use openidconnect::{RequestTokenError, core::CoreErrorResponseType};
+use openidconnect::RequestTokenError;
 use thiserror::Error;
 
 use crate::{
@@ -71,7 +71,7 @@ impl RedeemError {
 
 /// Why a call to the token endpoint has no answer that `openidconnect` could read.
 #[derive(Debug, Error)]
-pub(super) enum CallError {
+pub(in crate::oidc) enum CallError {
     #[error(transparent)]
     Http(#[from] HttpError),
     #[error("it answered with status {0}")]
@@ -83,13 +83,14 @@ impl From<RequestTokenError<CallError, TokenRefusal>> for RedeemError {
     fn from(error: RequestTokenError<CallError, TokenRefusal>) -> Self {
         match error {
             RequestTokenError::Request(error) => Self::Unavailable(error.to_string()),
-            RequestTokenError::ServerResponse(refusal) => Self::Refused(name(refusal.error())),
+            RequestTokenError::ServerResponse(refusal) => Self::Refused(refusal_name(&refusal)),
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => Self::Malformed,
         }
     }
 }
 
-fn name(error: &CoreErrorResponseType) -> String {
-    let name: &str = error.as_ref();
+/// The `error` of a refusal, fit to be logged.
+pub(in crate::oidc) fn refusal_name(refusal: &TokenRefusal) -> String {
+    let name: &str = refusal.error().as_ref();
     name.chars().filter(char::is_ascii_graphic).take(64).collect()
 }

@@ -42,6 +42,7 @@ fn login(userinfo: Option<Value>, id: Value, access: Option<Value>) -> Login {
         userinfo: userinfo.map(object),
         tokens: TokenSet { access: secret(), access_expires: None, refresh: None, id: secret() },
         asked_at: NOW,
+        not_before: None,
     }
 }
 

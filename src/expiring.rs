@@ -1,0 +1,135 @@
+//! A map that traffic fills, with a bound: what is put in counts until its own end, and what would end soonest goes first when there is
+//! no room.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    hash::Hash,
+    sync::{Mutex, PoisonError},
+};
+
+use dashmap::DashMap;
+
+use crate::domain::Timestamp;
+
+/// Values by key, each until an end of its own, at most so many. Readers never wait for each other; writers take turns.
+pub struct Expiring<K, V> {
+    held: DashMap<K, Kept<V>>,
+    ends: Mutex<BTreeSet<(Timestamp, K)>>,
+    capacity: usize,
+}
+
+struct Kept<V> {
+    value: V,
+    until: Timestamp,
+}
+
+/// Whether there was room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Room {
+    /// Nothing was lost.
+    Enough,
+    /// Something was forgotten before its end.
+    Short,
+}
+
+impl<K: Hash + Ord + Clone, V> Expiring<K, V> {
+    /// An empty map for at most `capacity` values.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { held: DashMap::new(), ends: Mutex::default(), capacity }
+    }
+
+    /// Puts in what `change` makes of the value that `key` has at `now`, and until when that counts. No other change comes between.
+    pub fn update(&self, key: &K, now: Timestamp, change: impl FnOnce(Option<&V>) -> (V, Timestamp)) -> Room {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let (value, until) = {
+            let before = self.held.get(key);
+            change(before.as_ref().filter(|kept| now < kept.until).map(|kept| &kept.value))
+        };
+        if let Some(before) = self.held.insert(key.clone(), Kept { value, until }) {
+            ends.remove(&(before.until, key.clone()));
+        }
+        ends.insert((until, key.clone()));
+        self.drop_ended(&mut ends, now);
+        self.make_room(&mut ends)
+    }
+
+    /// What `read` sees of the value that `key` has at `now`.
+    pub fn read<R>(&self, key: &K, now: Timestamp, read: impl FnOnce(&V) -> R) -> Option<R> {
+        let kept = self.held.get(key)?;
+        (now < kept.until).then(|| read(&kept.value))
+    }
+
+    /// How many values are held, ended ones included that nothing has pushed out yet.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether none is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    fn drop_ended(&self, ends: &mut BTreeSet<(Timestamp, K)>, now: Timestamp) {
+        while ends.first().is_some_and(|(until, _)| *until <= now) {
+            self.drop_first(ends);
+        }
+    }
+
+    fn make_room(&self, ends: &mut BTreeSet<(Timestamp, K)>) -> Room {
+        if ends.len() <= self.capacity {
+            return Room::Enough;
+        }
+        self.drop_first(ends);
+        Room::Short
+    }
+
+    fn drop_first(&self, ends: &mut BTreeSet<(Timestamp, K)>) {
+        if let Some((_, key)) = ends.pop_first() {
+            self.held.remove(&key);
+        }
+    }
+}
+
+impl<K: Hash + Eq, V> fmt::Debug for Expiring<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expiring({} of {})", self.held.len(), self.capacity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(100);
+    const SOON: Timestamp = Timestamp::from_secs(110);
+    const LATER: Timestamp = Timestamp::from_secs(120);
+
+    fn next(before: Option<&u32>) -> u32 {
+        before.map_or(1, |n| *n + 1)
+    }
+
+    #[test]
+    fn a_value_counts_until_its_end_and_a_change_sees_what_counts() {
+        let map = Expiring::with_capacity(8);
+        assert_eq!(map.update(&1, NOW, |before| (next(before), SOON)), Room::Enough);
+        assert_eq!(map.update(&1, NOW, |before| (next(before), LATER)), Room::Enough);
+        assert_eq!(map.read(&1, SOON, |n| *n), Some(2));
+        assert_eq!(map.read(&1, LATER, |n| *n), None);
+        assert_eq!(map.update(&1, LATER, |before| (next(before), LATER)), Room::Enough);
+        assert_eq!(map.len(), 0, "what has ended is gone with the next change");
+    }
+
+    #[test]
+    fn the_bound_holds_and_what_ends_soonest_goes_first() {
+        let map = Expiring::with_capacity(2);
+        assert_eq!(map.update(&1, NOW, |_| ((), SOON)), Room::Enough);
+        assert_eq!(map.update(&2, NOW, |_| ((), LATER)), Room::Enough);
+        assert_eq!(map.update(&3, NOW, |_| ((), LATER)), Room::Short);
+        assert_eq!((map.len(), map.read(&1, NOW, |()| ())), (2, None));
+    }
+}

@@ -1,0 +1,81 @@
+//! Refreshes in flight, one per session. Whoever comes while one is under way waits for its outcome.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::watch;
+
+use super::Outcome;
+use crate::domain::AdapterSessionId;
+
+/// Most refreshes in flight; more would only wait for the provider.
+const MOST: usize = 4096;
+
+/// Gives the outcome once it is there.
+pub(super) type Waiting = watch::Receiver<Option<Outcome>>;
+
+type Aloft = HashMap<AdapterSessionId, watch::Sender<Option<Outcome>>>;
+
+/// What is in flight.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Flights(Arc<Mutex<Aloft>>);
+
+/// The one place from which a flight lands. Dropped without that, it tells those who wait that nothing will come.
+#[derive(Debug)]
+pub(super) struct Seat {
+    id: AdapterSessionId,
+    flights: Flights,
+}
+
+/// What became of a wish to fly.
+#[derive(Debug)]
+pub(super) enum Boarding {
+    /// Nobody is at it: fly, and land by the seat.
+    First(Seat, Waiting),
+    /// There is no room for one more.
+    Full,
+    /// Somebody is at it.
+    Joined(Waiting),
+    /// There is no need to.
+    Needless(Outcome),
+}
+
+impl Flights {
+    /// Joins the flight of `id`, or begins one unless `known` has an outcome already. `known` is asked while nothing lands.
+    pub(super) fn board(&self, id: &AdapterSessionId, known: impl FnOnce() -> Option<Outcome>) -> Boarding {
+        let mut flights = self.lock();
+        if let Some(flight) = flights.get(id) {
+            return Boarding::Joined(flight.subscribe());
+        }
+        if let Some(outcome) = known() {
+            return Boarding::Needless(outcome);
+        }
+        if flights.len() >= MOST {
+            return Boarding::Full;
+        }
+        let (flight, waiting) = watch::channel(None);
+        flights.insert(id.clone(), flight);
+        Boarding::First(Seat { id: id.clone(), flights: self.clone() }, waiting)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Aloft> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seat {
+    /// Tells everybody who waits. What is to be known later must have been written down before.
+    pub(super) fn land(self, outcome: Outcome) {
+        if let Some(flight) = self.flights.lock().get(&self.id) {
+            flight.send_replace(Some(outcome));
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.flights.lock().remove(&self.id);
+    }
+}

@@ -1,0 +1,135 @@
+//! What is known of sessions beyond what their cookies say: the newest state of each, and whether its refresh token can be in doubt.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    domain::{AdapterSessionId, Session, Timestamp},
+    expiring::{Expiring, Room},
+    session::SessionCodec,
+};
+
+/// Most sessions of which something is known beyond their cookies; about 1.5 KB each.
+const CAPACITY: usize = 100_000;
+
+/// What this process has learned of sessions since they were last written into a cookie.
+pub(super) struct Known {
+    codec: SessionCodec,
+    entries: Expiring<AdapterSessionId, Entry>,
+    keep: Duration,
+}
+
+#[derive(Clone, Default)]
+struct Entry {
+    newest: Option<State>,
+    trouble: Option<Trouble>,
+}
+
+/// A state, packed: it is read seldom, and there may be many.
+#[derive(Clone)]
+struct State {
+    proved_at: Timestamp,
+    packed: Arc<Zeroizing<Vec<u8>>>,
+}
+
+/// What stands against sending a refresh token.
+#[derive(Clone, Copy)]
+struct Trouble {
+    /// Which state's.
+    of: Timestamp,
+    /// How often it left without an answer.
+    unanswered: u8,
+    /// Until when nothing is sent.
+    pause_until: Timestamp,
+}
+
+/// Whether a refresh token can be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// It has not been sent, as far as anyone knows.
+    None,
+    /// It left once without an answer.
+    Once,
+    /// It could not be sent a moment ago.
+    Pausing,
+    /// It left twice without an answer.
+    Twice,
+}
+
+impl Known {
+    pub(super) fn new(codec: SessionCodec, keep: Duration) -> Self {
+        Self { codec, entries: Expiring::with_capacity(CAPACITY), keep }
+    }
+
+    /// A newer state of `session`, with the latest use of the two; `None` when it is the newest itself.
+    pub(super) fn newer(&self, session: &Session, now: Timestamp) -> Option<Arc<Session>> {
+        let newer = self.entries.read(&session.adapter_session_id, now, |entry| {
+            entry.newest.clone().filter(|state| state.proved_at > session.proved_at)
+        });
+        let newest = self.codec.decode(&newer.flatten()?.packed);
+        let newest =
+            newest.inspect_err(|error| tracing::error!(%error, "what is known of a session cannot be read")).ok()?;
+        Some(Arc::new(Session { last_seen: newest.last_seen.max(session.last_seen), ..newest }))
+    }
+
+    /// Writes down what a refresh brought.
+    pub(super) fn learn(&self, renewed: &Session, now: Timestamp) {
+        let packed = match self.codec.encode(renewed) {
+            Ok(packed) => Arc::new(packed),
+            Err(error) => return tracing::error!(%error, "what a refresh brought cannot be kept for later requests"),
+        };
+        let state = State { proved_at: renewed.proved_at, packed };
+        self.change(renewed, now, |_| Entry { newest: Some(state), trouble: None });
+    }
+
+    /// Notes that nothing is to be sent before `until`.
+    pub(super) fn pause(&self, session: &Session, until: Timestamp, now: Timestamp) {
+        self.change(session, now, |entry| {
+            let unanswered = entry.trouble_of(session).map_or(0, |trouble| trouble.unanswered);
+            let trouble = Trouble { of: session.proved_at, unanswered, pause_until: until };
+            Entry { trouble: Some(trouble), ..entry }
+        });
+    }
+
+    /// Notes that the session's refresh token left, and was not answered.
+    pub(super) fn doubt_more(&self, session: &Session, now: Timestamp) {
+        self.change(session, now, |entry| {
+            let unanswered = entry.trouble_of(session).map_or(0, |trouble| trouble.unanswered);
+            let trouble = Trouble { of: session.proved_at, unanswered: unanswered.saturating_add(1), pause_until: now };
+            Entry { trouble: Some(trouble), ..entry }
+        });
+    }
+
+    /// Whether the session's refresh token can be sent.
+    pub(super) fn doubt(&self, session: &Session, now: Timestamp) -> Doubt {
+        let trouble = self.entries.read(&session.adapter_session_id, now, |entry| entry.trouble_of(session)).flatten();
+        match trouble {
+            Some(Trouble { unanswered: 2.., .. }) => Doubt::Twice,
+            Some(Trouble { pause_until, .. }) if now < pause_until => Doubt::Pausing,
+            Some(Trouble { unanswered: 1, .. }) => Doubt::Once,
+            _ => Doubt::None,
+        }
+    }
+
+    fn change(&self, session: &Session, now: Timestamp, change: impl FnOnce(Entry) -> Entry) {
+        let room = self.entries.update(&session.adapter_session_id, now, |before| {
+            (change(before.cloned().unwrap_or_default()), now.plus(self.keep))
+        });
+        if room == Room::Short {
+            tracing::warn!(capacity = CAPACITY, "too many renewed sessions: what is known of one is forgotten early");
+        }
+    }
+}
+
+impl Entry {
+    fn trouble_of(&self, session: &Session) -> Option<Trouble> {
+        self.trouble.filter(|trouble| trouble.of == session.proved_at)
+    }
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Known({:?})", self.entries)
+    }
+}

@@ -1,0 +1,223 @@
+//! One refresh. However many requests find a session's access token at its end, the provider sees its refresh token once, and all of them
+//! get what it was spent for; so does whoever comes later with the session from before (a slow tab, a lost response).
+//!
+//! * **One in flight per session**, in a task of its own: that a client goes away ends nothing. Who comes meanwhile waits for its outcome.
+//! * **What is known** outlives it: the newest state of a session is found by its adapter session id, which is sealed into every state of
+//!   it, so that an older one is never spent again. Keycloak destroys the client session of a spent refresh token that comes back.
+//! * **What failed** is told apart. Only the provider's `invalid_grant`, or an answer that may not be believed, ends a session. What never
+//!   left may be sent again. What left and was not answered is not sent again while the access token lives; then once, when the provider
+//!   answers something harmless; then the user is signed in anew, silently, by the session at the provider.
+
+mod flights;
+mod known;
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    domain::{Clock, Lifetimes, Session, Timestamp},
+    lifecycle::Errands,
+    oidc::{Provider, RefreshError, Refreshed},
+    revocation::Revocations,
+    session::SessionCodec,
+    status::Metrics,
+};
+use flights::{Boarding, Flights, Waiting};
+use known::{Doubt, Known};
+
+/// When tokens are renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// With every request, not only towards the end of the access token (`always-refresh-token`).
+    pub always: bool,
+    /// How long before its end an access token is renewed (`token-minimum-time-to-live`). Never more than half of the token's own life: as
+    /// much as that would renew it with every request.
+    pub minimum_life: Duration,
+}
+
+/// What renewal works with.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Who renews.
+    pub provider: Arc<Provider>,
+    /// What its answers end.
+    pub revocations: Arc<Revocations>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// How long sessions live.
+    pub lifetimes: Lifetimes,
+    /// Claims that headers ask for, beyond the usual ones.
+    pub wanted_claims: Vec<String>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Where refreshes run, so that no client's going away ends one.
+    pub errands: Errands,
+}
+
+/// Renews the sessions of one site.
+#[derive(Debug)]
+pub struct Renewals {
+    config: Config,
+    parts: Parts,
+    flights: Flights,
+    known: Known,
+}
+
+/// What came of a session that was to be renewed.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The provider says that it is over, or what it sent may not be believed. The session has been ended.
+    Ended,
+    /// Nobody knows what became of its refresh token. The user signs in anew; the session at the provider is still there.
+    Lost,
+    /// Its newest state.
+    Renewed(Arc<Session>),
+    /// Not now. The session is kept.
+    Unavailable,
+}
+
+/// Longest time during which nothing is sent after a refresh failed that never left: an outage costs one attempt, not one per request.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Renewals {
+    /// Renewal as configured; nothing is in flight yet.
+    #[must_use]
+    pub fn new(config: Config, parts: Parts) -> Self {
+        // A session that nobody used for longer than the idle limit is over, whatever state of it turns up.
+        let keep = Duration::from_secs(10 * 60).max(parts.lifetimes.idle);
+        Self { config, parts, flights: Flights::default(), known: Known::new(SessionCodec::new(), keep) }
+    }
+
+    /// What the refresh token of `session` was spent for, with the latest use of the two; `None` when `session` is as new as is known.
+    #[must_use]
+    pub fn newer(&self, session: &Session, now: Timestamp) -> Option<Arc<Session>> {
+        self.known.newer(session, now)
+    }
+
+    /// Whether `session` should be renewed before it is used, and can be.
+    #[must_use]
+    pub fn is_due(&self, session: &Session, now: Timestamp) -> bool {
+        session.tokens.refresh.is_some() && (self.config.always || self.nears_its_end(session, now))
+    }
+
+    fn nears_its_end(&self, session: &Session, now: Timestamp) -> bool {
+        let Some(end) = session.tokens.access_expires else { return false };
+        let early = self.config.minimum_life.min(end.since(session.proved_at) / 2);
+        now.plus(early) >= end
+    }
+
+    /// Renews `session`, or waits for whoever is at it. Dropping the future stops only the waiting.
+    pub async fn renew(self: &Arc<Self>, session: Arc<Session>) -> Outcome {
+        let mut waiting = match self.take_off(session) {
+            Ok(waiting) => waiting,
+            Err(outcome) => return outcome,
+        };
+        let landed = waiting.wait_for(Option::is_some).await;
+        // A task that is gone without a word: the process is about to end.
+        landed.ok().and_then(|outcome| outcome.clone()).unwrap_or(Outcome::Unavailable)
+    }
+
+    /// Joins the flight of this session, or begins one. What is known is looked at while nobody can land or take off, since a flight
+    /// writes down what it brought before it lands.
+    fn take_off(self: &Arc<Self>, session: Arc<Session>) -> Result<Waiting, Outcome> {
+        let id = session.adapter_session_id.clone();
+        let now = self.parts.clock.now();
+        let (seat, waiting) = match self.flights.board(&id, || self.known_outcome(&session, now)) {
+            Boarding::Joined(waiting) => return Ok(waiting),
+            Boarding::Needless(outcome) => return Err(outcome),
+            Boarding::Full => {
+                self.parts.metrics.refresh("no_room");
+                return Err(Outcome::Unavailable);
+            }
+            Boarding::First(seat, waiting) => (seat, waiting),
+        };
+        let renewals = self.clone();
+        self.parts.errands.run(async move {
+            let outcome = renewals.fly(session).await;
+            seat.land(outcome);
+        });
+        Ok(waiting)
+    }
+
+    /// What can be said without asking the provider.
+    fn known_outcome(&self, session: &Arc<Session>, now: Timestamp) -> Option<Outcome> {
+        let newer = self.known.newer(session, now);
+        if let Some(newer) = newer.as_ref().filter(|newer| !self.nears_its_end(newer, now)) {
+            return Some(Outcome::Renewed(newer.clone()));
+        }
+        let newest = newer.as_ref().unwrap_or(session);
+        let lives = newest.tokens.access_expires.is_some_and(|end| now < end);
+        match self.known.doubt(newest, now) {
+            Doubt::Pausing => Some(Outcome::Unavailable),
+            Doubt::Once if lives => Some(Outcome::Unavailable),
+            Doubt::None | Doubt::Once => None,
+            Doubt::Twice => Some(Outcome::Lost),
+        }
+    }
+
+    async fn fly(&self, session: Arc<Session>) -> Outcome {
+        let now = self.parts.clock.now();
+        let session = self.newer(&session, now).unwrap_or(session);
+        let Some(refresh) = &session.tokens.refresh else { return Outcome::Lost };
+        let in_doubt = self.known.doubt(&session, now) == Doubt::Once;
+        if in_doubt && !self.parts.provider.answers().await {
+            return self.failed(&session, &RefreshError::Unavailable("it does not answer at all".to_owned()));
+        }
+        match self.parts.provider.refresh(&session, refresh, &self.parts.wanted_claims).await {
+            Ok(refreshed) => self.renewed(&session, refreshed),
+            Err(error) => self.failed(&session, &error),
+        }
+    }
+
+    fn renewed(&self, session: &Session, refreshed: Refreshed) -> Outcome {
+        let now = self.parts.clock.now();
+        self.parts.metrics.refresh("ok");
+        if let Some(value) = refreshed.not_before {
+            let keep = self.parts.lifetimes.max;
+            self.parts.revocations.raise_not_before(&refreshed.principal.subject, value, now, keep);
+        }
+        let renewed = Arc::new(Session {
+            principal: refreshed.principal,
+            tokens: refreshed.tokens,
+            token_iat: refreshed.token_iat.unwrap_or(session.token_iat),
+            // Of two states of a session the one that was proved later is the newer, also when a clock stands still.
+            proved_at: refreshed.asked_at.max(session.proved_at.plus(Duration::from_millis(1))),
+            last_seen: now,
+            ..session.clone()
+        });
+        self.known.learn(&renewed, now);
+        Outcome::Renewed(renewed)
+    }
+
+    fn failed(&self, session: &Session, error: &RefreshError) -> Outcome {
+        let now = self.parts.clock.now();
+        self.parts.metrics.refresh(error.kind());
+        let subject = &session.principal.subject;
+        match error {
+            RefreshError::Ended => {
+                tracing::info!(%subject, "the identity server ended a session");
+                self.end(session, now);
+                Outcome::Ended
+            }
+            RefreshError::Untrusted { .. } => {
+                tracing::error!(%subject, %error, "a session is ended: what a refresh brought may not be believed");
+                self.end(session, now);
+                Outcome::Ended
+            }
+            RefreshError::Unavailable(_) => {
+                tracing::warn!(%error, "a session cannot be renewed now");
+                self.known.pause(session, now.plus(PAUSE), now);
+                Outcome::Unavailable
+            }
+            RefreshError::Uncertain(_) => {
+                tracing::warn!(%error, "a session's refresh token may be spent");
+                self.known.doubt_more(session, now);
+                Outcome::Unavailable
+            }
+        }
+    }
+
+    fn end(&self, session: &Session, now: Timestamp) {
+        let keep_until = session.opened_at.plus(self.parts.lifetimes.max);
+        self.parts.revocations.end_session(&session.adapter_session_id, keep_until, now);
+    }
+}
