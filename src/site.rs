@@ -1,8 +1,11 @@
 //! One application behind one door: what serving it needs, as one snapshot that can be swapped while requests are under way, and which part
 //! answers which path. Every front (actix-web's `App` today) comes in here.
 
+use http::Method;
+
 use crate::{
     caller::{self, Caller},
+    domain::Subject,
     login::{Login, Presented, ReturnTo, Visit},
     message::{Request, Response},
     proxy::{Limits, Local, Proxy, Stopped, validity::Standing},
@@ -67,24 +70,29 @@ impl Site {
             // Boxed, as all of sign-in is: its state is large and would be moved along with every proxied request.
             return Box::pin(self.login.answer(request, Visit { caller, cookies: &cookies, presented })).await;
         }
+        // Only a form that is kept over a sign-in asks whose session it was.
+        let subject = (request.method == Method::POST).then(|| standing.subject()).flatten();
         match self.proxy.admit(&request, standing).await {
             Ok(permit) => self.proxy.pass(local, request, caller, &cookies, permit).await,
             Err(Stopped::Refused(refusal)) => Err(refusal),
-            Err(Stopped::SignInNeeded) => Box::pin(self.challenge(&request, caller, &cookies)).await,
+            Err(Stopped::SignInNeeded) => {
+                let visit = Visit { caller, cookies: &cookies, presented: Presented::Nothing };
+                Box::pin(self.challenge(request, subject, visit)).await
+            }
         }
     }
 
-    /// A page is sent to sign in; anything else is told where that would be, and gets no cookie.
+    /// A page is sent to sign in, and a form of ours is kept meanwhile; anything else is told where that would be, and gets no cookie.
     async fn challenge(
         &self,
-        request: &Request,
-        caller: &Caller,
-        cookies: &RequestCookies,
+        request: Request,
+        subject: Option<Subject>,
+        visit: Visit<'_>,
     ) -> Result<Response, Refusal> {
-        if is_navigation(request) {
-            let visit = Visit { caller, cookies, presented: Presented::Nothing };
-            return self.login.begin(ReturnTo::to(&request.target), &[], visit).await;
+        if is_navigation(&request) {
+            self.login.begin(ReturnTo::to(&request.target), &[], visit).await
+        } else {
+            self.login.keep_form(request, subject, visit).await
         }
-        Err(Refusal::SignInNeeded { login_url: self.login.start_url(&ReturnTo::home()) })
     }
 }

@@ -64,6 +64,9 @@ const PATH_PREFIX: &str = "/oauth2";
 const LOG_FILTER: &str = "info";
 /// Attempts kept per browser by default: several tabs, without filling the browser's cookies.
 const MAX_ATTEMPTS: usize = 5;
+/// Largest form that is kept over a sign-in by default, and at most: sealed, it must fit into a form field of its own.
+const KEPT_FORM: usize = 64 << 10;
+const MAX_KEPT_FORM: u64 = 64 << 10;
 const ATTEMPT_TTL: Duration = Duration::from_secs(15 * 60);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -87,6 +90,10 @@ pub(super) fn read(root: &Object<'_>) -> Option<Config> {
         response_mode: response_mode(&keys.at("response-mode"), cookie.secure),
         attempt_ttl: keys.at("attempt-ttl").duration(10 * SECOND..=HOUR).unwrap_or(ATTEMPT_TTL),
         max_attempts: limits.at("concurrent-logins").count(1..=20).unwrap_or(MAX_ATTEMPTS),
+        kept_form_bytes: limits
+            .at("kept-form-bytes")
+            .size(0..=MAX_KEPT_FORM)
+            .map_or(KEPT_FORM, |n| usize::try_from(n).unwrap_or(KEPT_FORM)),
     };
     let lifetimes = cookie::lifetimes(&keys.at("session"));
     let telemetry = telemetry(&keys.at("log"));
@@ -180,7 +187,7 @@ fn allowed_hosts(keys: &Object<'_>, public_url: Option<&Url>) -> Vec<String> {
     }
 }
 
-const LIMITS: [&str; 10] = [
+const LIMITS: [&str; 11] = [
     "body-bytes",
     "client-header-timeout",
     "concurrent-logins",
@@ -190,6 +197,7 @@ const LIMITS: [&str; 10] = [
     "header-count",
     "idle-timeout",
     "keep-alive",
+    "kept-form-bytes",
     "response-timeout",
 ];
 

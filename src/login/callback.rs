@@ -1,14 +1,16 @@
 //! The way back: state, then code, then tokens, then session, then where the user was going. Each step has what the one before left, and
 //! none comes before the attempt has been found to be this browser's.
 
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode};
 
-use super::{Attempt, Login, Params, ReturnTo, Visit, redirect, with_cookies};
+use super::{
+    Attempt, Login, Params, ReturnTo, Visit,
+    form::{is_form, read_form},
+    redirect, with_cookies,
+};
 use crate::{
     domain::{AdapterSessionId, SecretString, Session, SessionStatus, opaque_token},
-    message::{Body, Request, Response},
+    message::{Request, Response},
     oidc::{self, RedeemError, Redemption, principal},
     respond::{Action, Audience, Blame, Page, Refusal, SignInFailed},
     session::{SetCookies, StoreError},
@@ -198,27 +200,10 @@ async fn read_params(request: Request) -> Result<Params, Refusal> {
     if request.method != Method::POST {
         return Params::parse(request.target.query().unwrap_or_default());
     }
-    let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    if !content_type.starts_with("application/x-www-form-urlencoded") {
+    if !is_form(&request.headers) {
         return Err(Refusal::BadRequest("The callback must be a form.".into()));
     }
-    let form = read_form(request.body).await?;
+    let form = read_form(request.body, MAX_FORM).await?;
     let form = std::str::from_utf8(&form).map_err(|_| Refusal::BadRequest("The form is not UTF-8.".into()))?;
     Params::parse(form)
-}
-
-async fn read_form(body: Body) -> Result<Bytes, Refusal> {
-    let mut stream = match body {
-        Body::Empty => return Ok(Bytes::new()),
-        Body::Full(bytes) => return Ok(bytes),
-        Body::Stream { stream, .. } => stream,
-    };
-    let mut form = BytesMut::new();
-    while let Some(piece) = stream.next().await {
-        form.extend_from_slice(&piece.map_err(|_| Refusal::BadRequest("The form did not arrive.".into()))?);
-        if form.len() > MAX_FORM {
-            return Err(Refusal::BodyTooLarge);
-        }
-    }
-    Ok(form.freeze())
 }

@@ -3,6 +3,8 @@
 
 mod attempt;
 mod callback;
+mod form;
+mod kept_form;
 mod params;
 mod return_to;
 mod sign_out;
@@ -12,6 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
+use url::Url;
 
 use crate::{
     caller::Caller,
@@ -27,6 +30,7 @@ use crate::{
     status::Metrics,
 };
 use attempt::{Attempt, Attempts};
+use kept_form::KeptForms;
 use params::Params;
 pub use return_to::ReturnTo;
 use used::UsedStates;
@@ -42,6 +46,8 @@ pub struct Config {
     pub attempt_ttl: Duration,
     /// Attempts kept per browser; the oldest goes.
     pub max_attempts: usize,
+    /// Largest form, in bytes, that is kept over a sign-in; 0: none is.
+    pub kept_form_bytes: usize,
 }
 
 /// How the provider hands the code back (OAuth 2.0 Multiple Response Types, section 2.1; OAuth 2.0 Form Post Response Mode).
@@ -60,6 +66,7 @@ pub struct Login {
     parts: Parts,
     attempts: Attempts,
     used: UsedStates,
+    forms: KeptForms,
 }
 
 /// What sign-in works with.
@@ -89,6 +96,7 @@ pub struct Parts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Endpoint {
     Callback,
+    Resume,
     SignOut,
     SignedOut,
     Start,
@@ -153,7 +161,8 @@ impl Login {
         };
         let sealed = SealedCookie::new(keys, Purpose::LoginAttempt, site);
         let attempts = Attempts::new(cookies, sealed, parts.random.clone(), config.attempt_ttl, config.max_attempts);
-        Ok(Self { config, parts, attempts, used: UsedStates::default() })
+        let forms = KeptForms::new(keys, site, parts.random.clone(), config.kept_form_bytes);
+        Ok(Self { config, parts, attempts, used: UsedStates::default(), forms })
     }
 
     /// Whether a decoded path is one of ours.
@@ -180,6 +189,7 @@ impl Login {
         endpoint.admits(&request.method, self.config.response_mode)?;
         match endpoint {
             Endpoint::Callback => self.callback(request, visit).await,
+            Endpoint::Resume => self.resume(request, visit).await,
             Endpoint::SignOut => self.sign_out(&request, visit).await,
             Endpoint::SignedOut => Ok(self.signed_out_page()),
             Endpoint::Start => self.start(&request, visit).await,
@@ -197,6 +207,17 @@ impl Login {
         passed_on: &[(String, String)],
         visit: Visit<'_>,
     ) -> Result<Response, Refusal> {
+        let (url, set) = self.depart(to, passed_on, visit).await?;
+        Ok(with_cookies(redirect(StatusCode::FOUND, url.as_str())?, &set))
+    }
+
+    /// Where to send a browser to sign in, and the cookies that remember the attempt.
+    async fn depart(
+        &self,
+        to: ReturnTo,
+        passed_on: &[(String, String)],
+        visit: Visit<'_>,
+    ) -> Result<(Url, SetCookies), Refusal> {
         if !self.reaches(&to) {
             // The browser would come back without its session, and be sent again, for ever.
             return Err(Refusal::Forbidden(
@@ -216,7 +237,7 @@ impl Login {
         let url = self.parts.provider.authorization_url(&authorization).await.map_err(|_| Refusal::NotReady)?;
         let attempt = Attempt::new(secrets, redirect_uri, to);
         let set = self.attempts.remember(&attempt, visit.cookies, self.parts.clock.now());
-        Ok(with_cookies(redirect(StatusCode::FOUND, url.as_str())?, &set.map_err(cannot_set)?))
+        Ok((url, set.map_err(cannot_set)?))
     }
 
     /// Where a page may send its user to sign in and come back to `to`.
@@ -277,6 +298,7 @@ impl Endpoint {
     fn named(name: &str) -> Option<Self> {
         Some(match name {
             "/callback" => Self::Callback,
+            "/resume" => Self::Resume,
             "/sign_out" => Self::SignOut,
             "/signed_out" => Self::SignedOut,
             "/start" => Self::Start,
@@ -288,7 +310,7 @@ impl Endpoint {
     fn admits(self, method: &Method, mode: ResponseMode) -> Result<(), Refusal> {
         let allowed = match (self, mode) {
             (Self::Callback, ResponseMode::FormPost) => "POST",
-            (Self::SignOut, _) => "GET, POST",
+            (Self::SignOut | Self::Resume, _) => "GET, POST",
             _ => "GET",
         };
         let admitted = allowed.split(", ").any(|m| m == method.as_str());

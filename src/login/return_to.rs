@@ -35,6 +35,12 @@ impl ReturnTo {
         if own { Self::home() } else { Self::to(&target) }
     }
 
+    /// Where a kept form is taken up again, under `own_prefix`. Nobody else can ask for it: [`ReturnTo::parse`] knows no path of ours.
+    #[must_use]
+    pub(super) fn resume(own_prefix: &str, id: &str) -> Self {
+        Self(format!("{own_prefix}/resume?form={id}"))
+    }
+
     /// The target for a `Location` header.
     #[must_use]
     pub fn as_str(&self) -> &str {

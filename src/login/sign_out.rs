@@ -90,7 +90,7 @@ impl Login {
 
 /// Whether the user asked for it on this site: by Fetch Metadata, or by `Origin`. A `GET` must be a navigation too, so that no image or
 /// prefetch of our own pages signs anybody out.
-fn is_own_wish(request: &Request, origin: &Origin) -> bool {
+pub(super) fn is_own_wish(request: &Request, origin: &Origin) -> bool {
     let header = |name: &str| request.headers.get(name).and_then(|v| v.to_str().ok());
     if header("sec-purpose").or(header("purpose")).is_some_and(|purpose| purpose.contains("prefetch")) {
         return false;

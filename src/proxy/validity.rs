@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    domain::{Lifetimes, Principal, SecretString, Session, SessionStatus, Timestamp},
+    domain::{Lifetimes, Principal, SecretString, Session, SessionStatus, Subject, Timestamp},
     renewal::{Outcome, Renewals},
     respond::Refusal,
     revocation::Revocations,
@@ -68,6 +68,15 @@ impl Standing {
         match self {
             Self::Current(current) => Some(current),
             _ => None,
+        }
+    }
+
+    /// Whose session was presented, if that is known.
+    #[must_use]
+    pub fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Current(Current { session, .. }) | Self::Stale(session) => Some(session.principal.subject.clone()),
+            Self::Nobody | Self::Revoked => None,
         }
     }
 

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use crate::message::{Request, RequestId, Response};
-pub use page::{Action, Page, escape};
+pub use page::{Action, Page, Script, escape};
 
 /// Why a request is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]

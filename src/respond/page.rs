@@ -1,4 +1,5 @@
-//! The small pages that people see from us: no script, nothing fetched from anywhere, readable in the dark.
+//! The small pages that people see from us: nothing fetched from anywhere, readable in the dark, and without a script unless one is ours by
+//! its nonce.
 
 use std::fmt::Write as _;
 
@@ -28,6 +29,8 @@ pub enum Action {
         label: String,
         /// Where it posts to.
         url: String,
+        /// What it posts.
+        fields: Vec<(String, String)>,
     },
     /// A link to a path of this site.
     Link {
@@ -48,34 +51,62 @@ impl Action {
     /// A button that posts.
     #[must_use]
     pub fn button(label: &str, url: &str) -> Self {
-        Self::Button { label: label.to_owned(), url: url.to_owned() }
+        Self::form(label, url, Vec::new())
+    }
+
+    /// A button that posts `fields`.
+    #[must_use]
+    pub fn form(label: &str, url: &str, fields: Vec<(String, String)>) -> Self {
+        Self::Button { label: label.to_owned(), url: url.to_owned(), fields }
     }
 
     fn html(&self) -> String {
         match self {
-            Self::Button { label, url } => {
-                format!("<form method=\"post\" action=\"{}\"><button>{}</button></form>", escape(url), escape(label))
+            Self::Button { label, url, fields } => {
+                let mut html = format!("<form method=\"post\" action=\"{}\">", escape(url));
+                for (name, value) in fields {
+                    hidden(&mut html, "name", name, value);
+                }
+                let _ = write!(html, "<button>{}</button></form>", escape(label));
+                html
             }
             Self::Link { label, url } => format!("<p><a href=\"{}\">{}</a></p>", escape(url), escape(label)),
         }
     }
 }
 
+/// A script of ours for one page. It reads its data from hidden fields by their ids: nothing that others chose is ever part of it.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// The script.
+    pub source: &'static str,
+    /// Random: no other script on the page runs.
+    pub nonce: String,
+    /// What it reads, by id.
+    pub data: Vec<(&'static str, String)>,
+}
+
 impl Page {
     /// The page as a response that no cache keeps and no other site frames.
     #[must_use]
     pub fn into_response(self, status: StatusCode) -> Response {
-        Response::new(status)
-            .with(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))
-            .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
-            .with(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY))
-            .with(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
-            // Not `no-referrer`: the page's own form would then say `Origin: null`, and could not prove that it is ours.
-            .with(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"))
-            .with_body(self.html())
+        respond(status, HeaderValue::from_static(CONTENT_SECURITY_POLICY), self.html(""))
     }
 
-    fn html(&self) -> String {
+    /// The page with a script.
+    #[must_use]
+    pub fn with_script(self, status: StatusCode, script: &Script) -> Response {
+        let mut html = String::new();
+        for (id, value) in &script.data {
+            hidden(&mut html, "id", id, value);
+        }
+        let _ = write!(html, "<script nonce=\"{}\">{}</script>", escape(&script.nonce), script.source);
+        let policy = format!("{CONTENT_SECURITY_POLICY}; script-src 'nonce-{}'", script.nonce);
+        let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+        respond(status, policy, self.html(&html))
+    }
+
+    fn html(&self, more: &str) -> String {
         let title = escape(&self.title);
         let mut html = format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -90,9 +121,26 @@ impl Page {
             // A write to a String cannot fail.
             let _ = write!(html, "<footer>Reference: <code>{}</code></footer>", escape(id.as_str()));
         }
-        html.push_str("</main></body></html>");
+        html.push_str("</main>");
+        html.push_str(more);
+        html.push_str("</body></html>");
         html
     }
+}
+
+fn hidden(html: &mut String, key: &str, name: &str, value: &str) {
+    let _ = write!(html, "<input type=\"hidden\" {key}=\"{}\" value=\"{}\">", escape(name), escape(value));
+}
+
+fn respond(status: StatusCode, policy: HeaderValue, html: String) -> Response {
+    Response::new(status)
+        .with(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))
+        .with(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
+        .with(header::CONTENT_SECURITY_POLICY, policy)
+        .with(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))
+        // Not `no-referrer`: the page's own form would then say `Origin: null`, and could not prove that it is ours.
+        .with(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"))
+        .with_body(html)
 }
 
 /// `text` for use in HTML text and in quoted attributes.
@@ -140,7 +188,7 @@ mod tests {
             actions: vec![Action::link("a\"b", "/x?a=1&b=\"><i>")],
             id: None,
         };
-        let html = page.html();
+        let html = page.html("");
         assert!(!html.contains("<script") && !html.contains("<t>") && !html.contains("<i>"));
         assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)"));
     }

@@ -25,8 +25,8 @@ const HEADER_LEN: usize = 1 + 4 + 16;
 const EXPIRY_LEN: usize = 8;
 const TAG_LEN: usize = 16;
 
-/// Longest text that is looked at, in characters; more than all chunks of one value can carry.
-const MAX_TEXT: usize = 64 * 1024;
+/// Longest text that is looked at, in characters: that of a kept form. More than all chunks of one cookie can carry.
+const MAX_TEXT: usize = 128 * 1024;
 
 /// What a sealed value is for. A value sealed for one purpose opens for no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub enum Purpose {
     LoginAttempt,
     /// A login.
     Session,
-    /// A sign-out under way at the identity server.
-    SignOut,
+    /// A form that is kept over a sign-in.
+    KeptForm,
 }
 
 impl Purpose {
@@ -44,7 +44,7 @@ impl Purpose {
         match self {
             Self::LoginAttempt => "login attempt",
             Self::Session => "session",
-            Self::SignOut => "sign-out",
+            Self::KeptForm => "kept form",
         }
     }
 }

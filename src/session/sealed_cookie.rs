@@ -1,4 +1,4 @@
-//! Small state of one kind in one cookie: a login attempt, a sign-out under way. Never compressed, since it may hold
+//! Small state of one kind under one name: a login attempt in its cookie, a form that is kept over a sign-in. Never compressed, since it may hold
 //! text that an attacker chose beside secrets.
 
 use std::{fmt, marker::PhantomData};
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(cookie.open("a.login.2", text, NOW), None);
         assert_eq!(cookie.open("a.login.1", text, END), None);
         assert_eq!(
-            SealedCookie::<(String, u32)>::new(&keys, Purpose::SignOut, "site").open("a.login.1", text, NOW),
+            SealedCookie::<(String, u32)>::new(&keys, Purpose::KeptForm, "site").open("a.login.1", text, NOW),
             None
         );
     }

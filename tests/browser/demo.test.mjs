@@ -71,6 +71,59 @@ describe("the demo", { timeout: 120_000 }, () => {
     });
   });
 
+  test("a form that was sent after the session had ended is sent again, once", async () => {
+    await visit({}, async (page) => {
+      await signIn(page);
+      const posted = [];
+      page.on("request", (request) => {
+        if (request.method() === "POST" && new URL(request.url()).pathname === "/order") {
+          posted.push([...new URLSearchParams(request.postData())]);
+        }
+      });
+      // The session is gone, the one at the identity server is not: the sign-in is silent.
+      await page.context().clearCookies({ name: /KEYCLOAK_ADAPTER_STATE/ });
+      await page.evaluate(() => {
+        const form = document.createElement("form");
+        Object.assign(form, { method: "post", action: "/order?id=7" });
+        for (const [name, value] of [["item", "tea & cake"], ["note", "two\nlines"], ["item", "ü"], ["submit", "x"]]) {
+          form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+        }
+        document.body.append(form);
+        HTMLFormElement.prototype.submit.call(form);
+      });
+      await page.waitForURL((url) => url.pathname === "/order" && url.search === "?id=7");
+      await page.waitForFunction(() => document.body.textContent.includes("Hello"));
+      const sent = [["item", "tea & cake"], ["note", "two\r\nlines"], ["item", "ü"], ["submit", "x"]];
+      assert.deepEqual(posted, [sent, sent], "once without a session, once after the sign-in");
+      await page.goBack();
+      await page.waitForFunction(() => document.body.textContent.includes("Hello"));
+      assert.equal(posted.length, 2, "going back sends nothing");
+    });
+  });
+
+  test("where a tab keeps nothing, the page says what to do", async () => {
+    await visit({}, async (page) => {
+      await signIn(page);
+      await page.context().clearCookies({ name: /KEYCLOAK_ADAPTER_STATE/ });
+      await page.addInitScript(() => {
+        Storage.prototype.setItem = () => {
+          throw new Error("no room");
+        };
+      });
+      await page.evaluate(() => {
+        document.body.innerHTML = '<form method="post" action="/order"><input name="a" value="b"><button>Go</button></form>';
+      });
+      await page.click("button");
+      await page.waitForSelector("a");
+      assert.match(await page.textContent("h1"), /sign in again/);
+      await picture(page, "kept-form");
+      await page.click("a");
+      await page.waitForURL((url) => url.pathname === "/oauth2/resume");
+      assert.match(await page.textContent("h1"), /Nothing to send/);
+      await picture(page, "nothing-to-send");
+    });
+  });
+
   for (const colorScheme of ["light", "dark"]) {
     test(`an error page can be read in ${colorScheme} colours`, async () => {
       await visit({ colorScheme }, async (page) => {

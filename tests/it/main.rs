@@ -15,6 +15,7 @@ mod discovery;
 mod forwarded;
 mod framing;
 mod headers;
+mod kept_form;
 mod large;
 mod limits;
 mod login;
