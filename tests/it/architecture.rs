@@ -93,7 +93,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ring", &["oidc", "session::keys"]),
     ("rustls_native_certs", &["http_client"]),
     ("rustls", &["http_client"]),
-    ("serde", &["config::source", "login::attempt", "oidc", "session", "status"]),
+    ("serde", &["config::source", "login::attempt", "login::kept_form", "oidc", "session", "status"]),
     ("serde_json", &["config", "login", "oidc", "respond"]),
     ("subtle", &["domain::secret", "oidc::verify"]),
     ("thiserror", &[]),
@@ -103,7 +103,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["config::sidecar", "telemetry"]),
     ("url", &["caller", "config", "login", "oidc"]),
     ("webpki_roots", &["http_client"]),
-    ("zeroize", &["config", "domain::secret", "login::attempt", "renewal::known", "session"]),
+    ("zeroize", &["config", "domain::secret", "login::attempt", "login::kept_form", "renewal::known", "session"]),
     ("zstd", &["session::codec"]),
 ];
 
