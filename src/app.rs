@@ -18,7 +18,7 @@ use crate::{
     lifecycle::{Errands, Shutdown, Supervisor},
     login::{self, Login},
     oidc::{self, Provider},
-    proxy::{self, IdentityValue, Proxy, validity::Judge},
+    proxy::{self, Proxy, validity::Judge},
     renewal::{self, Renewals},
     revocation::Revocations,
     session::{CookieConfigError, CookieStore, KeyRing, KeyRingError, OwnCookies},
@@ -228,9 +228,5 @@ fn key_ring(config: &Config, world: &World) -> Result<KeyRing, KeyRingError> {
 }
 
 fn wanted_claims(config: &proxy::Config) -> Vec<String> {
-    let claims = config.headers.iter().filter_map(|header| match &header.value {
-        IdentityValue::Claim(name) => Some(name.clone()),
-        _ => None,
-    });
-    claims.collect()
+    config.headers.iter().filter_map(|header| header.value.further_claim()).map(str::to_owned).collect()
 }

@@ -1,7 +1,10 @@
 //! Who is at the other end, and by which name they know us. `X-Forwarded-*` is believed from listed peers only; `Forwarded`
 //! (RFC 7239) is believed from nobody, because a gateway that sets the one often passes a client's other on.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU16,
+};
 
 use http::{HeaderMap, header};
 use ipnet::IpNet;
@@ -20,6 +23,8 @@ pub struct Config {
     pub trusted_proxies: Vec<TrustedPeer>,
     /// When plain http is refused (keycloak-adapter: `SslRequired`).
     pub ssl_required: SslRequired,
+    /// The port at which the site is visited by https, where that is neither the one of `public_url` nor 443.
+    pub confidential_port: Option<NonZeroU16>,
 }
 
 /// A peer whose `X-Forwarded-*` are believed.
@@ -125,6 +130,22 @@ impl Caller {
         Url::parse(&format!("{}{path}", self.origin)).ok()
     }
 
+    /// Where a browser that came by plain http finds `target` by https (keycloak-adapter: `OAuthRequestAuthenticator.getRequestUrl`). `None`
+    /// where it would come back to us by plain http once more, for ever: when users are known to visit by http, and when something
+    /// before us ends TLS without our knowing.
+    #[must_use]
+    pub fn https_url(&self, request: &Request, config: &Config) -> Option<String> {
+        let by_http = config.public_url.as_ref().is_some_and(|url| url.scheme() != "https");
+        if self.secure || by_http || seems_secure(&request.headers) {
+            return None;
+        }
+        let mut url = Url::parse(&format!("https://{}", self.origin.authority)).ok()?;
+        if config.public_url.is_none() || config.confidential_port.is_some() {
+            url.set_port(config.confidential_port.map(NonZeroU16::get)).ok()?;
+        }
+        Some(format!("{}{}", Origin::of(&url), request.target))
+    }
+
     /// Whether `ssl-required` lets this caller in (keycloak-adapter: `SslRequired.isRequired`).
     #[must_use]
     pub fn satisfies(&self, required: SslRequired) -> bool {
@@ -161,6 +182,16 @@ fn origin(host: &str, secure: bool, config: &Config) -> Result<Origin, Refusal> 
     } else {
         Err(Refusal::BadRequest("This site is not known by that name (header Host).".into()))
     }
+}
+
+/// Whether a request that we take for plain http may have come by https all the same. Browsers send Fetch Metadata to trustworthy origins
+/// only (Fetch Metadata Request Headers, section 2), so not by plain http; and gateways that are not trusted may tell the truth.
+fn seems_secure(headers: &HeaderMap) -> bool {
+    let says_https = |name: &str| {
+        let mut values = headers.get_all(name).iter();
+        values.any(|value| value.as_bytes().to_ascii_lowercase().windows(5).any(|part| part == b"https"))
+    };
+    headers.contains_key("sec-fetch-mode") || ["x-forwarded-proto", "forwarded"].into_iter().any(says_https)
 }
 
 fn last_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -55,7 +55,7 @@ impl Site {
 
     async fn admitted(&self, local: &Local, request: Request, caller: &Caller) -> Result<Response, Refusal> {
         if !caller.satisfies(self.caller.ssl_required) {
-            return Err(Refusal::Forbidden("This site must be visited by https.".into()));
+            return Err(self.insecure(&request, caller));
         }
         let cookies = RequestCookies::from_headers(&request.headers);
         let standing = self.proxy.standing(local, &cookies).await?;
@@ -80,6 +80,15 @@ impl Site {
                 Box::pin(self.challenge(request, subject, visit)).await
             }
         }
+    }
+
+    /// A browser that opens a page finds it by https; whatever else it asks for has crossed the network in clear already.
+    fn insecure(&self, request: &Request, caller: &Caller) -> Refusal {
+        let https = is_navigation(request).then(|| caller.https_url(request, &self.caller)).flatten();
+        https.map_or_else(
+            || Refusal::Forbidden("This site must be visited by https.".into()),
+            |location| Refusal::HttpsNeeded { location },
+        )
     }
 
     /// A page is sent to sign in, and a form of ours is kept meanwhile; anything else is told where that would be, and gets no cookie.

@@ -18,6 +18,7 @@ fn config() -> Config {
         allowed_hosts: vec!["app.example.com".into(), "other.example.com:8443".into()],
         trusted_proxies: ["10.0.0.0/24", "fd00::/16"].map(|net| TrustedPeer::Network(net.parse().unwrap())).to_vec(),
         ssl_required: SslRequired::External,
+        confidential_port: None,
     }
 }
 
@@ -196,4 +197,43 @@ fn plain_http_will_do_for_local_addresses_only() {
     assert!(secure.satisfies(SslRequired::External) && secure.satisfies(SslRequired::All));
     let plain = caller(PROXY, &[("x-forwarded-proto", "http"), ("x-forwarded-for", "203.0.113.9")]);
     assert!(!plain.satisfies(SslRequired::External), "the client counts, not the proxy next to us");
+}
+
+/// Where a browser at `host` finds `/` by https, with `public_url` and `port` configured.
+fn https_url(headers: &[(&str, &str)], public_url: Option<&str>, port: u16) -> Option<String> {
+    let config = Config {
+        public_url: public_url.map(|url| url.parse().unwrap()),
+        confidential_port: NonZeroU16::new(port),
+        ..config()
+    };
+    let request = request(Some(STRANGER), headers);
+    Caller::of(&request, &config).unwrap().https_url(&request, &config)
+}
+
+#[test]
+fn plain_http_finds_the_same_page_by_https_at_the_port_that_is_known() {
+    let host = |name: &'static str| [("host", name)];
+    let rows = [
+        ("app.example.com", None, 0, "https://app.example.com/"),
+        ("app.example.com", None, 443, "https://app.example.com/"),
+        ("app.example.com", None, 9443, "https://app.example.com:9443/"),
+        ("other.example.com:8443", None, 0, "https://other.example.com/"),
+        ("other.example.com:8443", None, 9443, "https://other.example.com:9443/"),
+        ("evil.example", Some("https://shop.example.com"), 0, "https://shop.example.com/"),
+        ("evil.example", Some("https://shop.example.com:8443"), 0, "https://shop.example.com:8443/"),
+        ("evil.example", Some("https://shop.example.com:8443"), 9443, "https://shop.example.com:9443/"),
+    ];
+    for (name, public_url, port, expected) in rows {
+        assert_eq!(https_url(&host(name), public_url, port).as_deref(), Some(expected), "{name} {public_url:?} {port}");
+    }
+}
+
+#[test]
+fn nobody_is_sent_to_https_who_would_come_back_by_plain_http() {
+    let app = ("host", "app.example.com");
+    assert_eq!(https_url(&[app], Some("http://app.example.com"), 8443), None);
+    for hint in [("x-forwarded-proto", "HTTPS"), ("forwarded", "for=x;proto=https"), ("sec-fetch-mode", "navigate")] {
+        assert_eq!(https_url(&[app, hint], None, 0), None, "{hint:?}");
+    }
+    assert!(https_url(&[app, ("x-forwarded-proto", "http")], None, 0).is_some());
 }

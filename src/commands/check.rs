@@ -70,7 +70,7 @@ fn tell_provider(out: &mut impl Write, config: &Config, metadata: &Metadata) -> 
     }
     for origin in origins(config) {
         let prefix = &config.login.path_prefix;
-        writeln!(out, "to register there: redirect URI {origin}{prefix}/callback")?;
+        writeln!(out, "to register there: redirect URI {origin}{}", config.login.callback_path())?;
         writeln!(out, "to register there: post-logout redirect URI {origin}{prefix}/signed_out")?;
     }
     Ok(())

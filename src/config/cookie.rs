@@ -91,11 +91,12 @@ fn path(root: &Object<'_>, prefix: &str) -> String {
     path
 }
 
-/// Any `path-value` of RFC 6265, section 4.1.1, that is an absolute path.
+/// Any `path-value` of RFC 6265, section 4.1.1. A relative one is below the application's root (keycloak-adapter: `CookieTokenStore`, where
+/// it is below the servlet's context path).
 fn cookie_path(text: &str) -> Result<String, &'static str> {
     let proper = |byte: u8| byte.is_ascii_graphic() && byte != b';';
-    let fits = text.starts_with('/') && text.bytes().all(proper);
-    fits.then(|| text.to_owned()).ok_or("must begin with `/` and hold neither blanks nor `;`")
+    let absolute = if text.starts_with('/') { text.to_owned() } else { format!("/{text}") };
+    text.bytes().all(proper).then_some(absolute).ok_or("must hold neither blanks nor `;`")
 }
 
 /// A `cookie-name` of RFC 6265, section 4.1.1. The prefixes are ours to put, and browsers know them in any case.

@@ -1,14 +1,14 @@
 //! The keys of Keycloak's `keycloak.json` (keycloak-adapter: `AdapterConfig` and its parents), and the two keys of its
 //! successor for other providers (`WildFly` Elytron: `provider-url`, `client-id`). One table says what each key does here.
 
-use std::time::Duration;
+use std::{num::NonZeroU16, time::Duration};
 
 use serde_json::Value;
 use url::{Host, Url};
 
 use super::value::{Node, Object};
 use crate::{
-    caller::SslRequired,
+    caller::{Origin, SslRequired},
     domain::{ClientId, Issuer},
     http_client,
     oidc::ProviderId,
@@ -42,7 +42,7 @@ pub(super) const KEYS: [(&str, Effect); 50] = [
     ("client-key-password", Refused("the identity server would be called without a client certificate")),
     ("client-keystore", Refused("the identity server would be called without a client certificate")),
     ("client-keystore-password", Refused("the identity server would be called without a client certificate")),
-    ("confidential-port", Ignored("plain http is never redirected to a port")),
+    ("confidential-port", Works),
     ("connection-pool-size", Works),
     ("connection-timeout-millis", Works),
     ("connection-ttl-millis", Ignored("connections end by their idle time")),
@@ -67,8 +67,8 @@ pub(super) const KEYS: [(&str, Effect); 50] = [
     ("public-client", Works),
     ("public-key-cache-ttl", Works),
     ("realm", Works),
-    ("realm-public-key", Refused("tokens signed by other keys than the pinned one would be believed")),
-    ("redirect-rewrite-rules", Refused("redirect URIs would not be the registered ones")),
+    ("realm-public-key", Works),
+    ("redirect-rewrite-rules", Works),
     ("register-node-at-startup", Ignored("nodes are not registered yet")),
     ("register-node-period", Ignored("nodes are not registered yet")),
     ("resource", Works),
@@ -80,12 +80,12 @@ pub(super) const KEYS: [(&str, Effect); 50] = [
     ("token-store", Works),
     ("truststore", Refused("certificates would be checked against other roots than these")),
     ("truststore-password", Refused("certificates would be checked against other roots than these")),
-    ("turn-off-change-session-id-on-login", Ignored("every login gets a session of its own")),
-    ("use-realm-role-mappings", Works),
     (
-        "use-resource-role-mappings",
-        Refused("the client's roles would be named `client:role` and the realm's be there too"),
+        "turn-off-change-session-id-on-login",
+        Ignored("every login gets a session of its own, so that nobody can fix it for another beforehand"),
     ),
+    ("use-realm-role-mappings", Works),
+    ("use-resource-role-mappings", Works),
     ("verify-token-audience", Refused("the audience of bearer tokens would not be checked")),
 ];
 
@@ -127,8 +127,9 @@ fn asks_for_nothing(value: &Value) -> bool {
     }
 }
 
-/// The provider and our name there: `realm`, `auth-server-url`, `resource`, or `provider-url`, `client-id`.
-pub(super) fn provider(root: &Object<'_>) -> Option<(ProviderId, ClientId)> {
+/// The provider and our name there: `realm`, `auth-server-url`, `resource`, or `provider-url`, `client-id`. A relative
+/// `auth-server-url` is below `public_url`.
+pub(super) fn provider(root: &Object<'_>, public_url: Option<&Url>) -> Option<(ProviderId, ClientId)> {
     let plain = ["provider-url", "client-id"].map(|name| root.at(name));
     let keycloak = ["auth-server-url", "realm", "resource"].map(|name| root.at(name));
     let mut own = keycloak.iter().filter(|node| !node.is_absent());
@@ -145,13 +146,13 @@ pub(super) fn provider(root: &Object<'_>) -> Option<(ProviderId, ClientId)> {
             let client = client.parse(client_id);
             Some((ProviderId::Plain { issuer: issuer? }, client?))
         }
-        (None, _) => keycloak_realm(keycloak),
+        (None, _) => keycloak_realm(keycloak, public_url),
     }
 }
 
-fn keycloak_realm(nodes: [Node<'_>; 3]) -> Option<(ProviderId, ClientId)> {
+fn keycloak_realm(nodes: [Node<'_>; 3], public_url: Option<&Url>) -> Option<(ProviderId, ClientId)> {
     let [url, realm, client] = nodes.map(Node::required);
-    let auth_server_url = url.parse(auth_server_url);
+    let auth_server_url = url.parse(|text| auth_server_url(text, public_url));
     if let Some(read) = &auth_server_url {
         warn_of_plain_http(&url, read.as_str());
     }
@@ -161,11 +162,17 @@ fn keycloak_realm(nodes: [Node<'_>; 3]) -> Option<(ProviderId, ClientId)> {
     Some((provider, client?))
 }
 
-fn auth_server_url(text: &str) -> Result<Url, &'static str> {
-    if text.starts_with('/') {
-        return Err("is relative, which is not supported yet: write the whole URL");
-    }
-    let mut url = http_url(text)?;
+/// A whole URL, or a path at our own origin (keycloak-adapter: `AdapterDeploymentContext` makes it of each request's `Host`; here it is
+/// that of the configuration alone, since whoever sends a request would else choose who vouches for users).
+fn auth_server_url(text: &str, public_url: Option<&Url>) -> Result<Url, &'static str> {
+    let mut url = match (text.strip_prefix('/'), public_url) {
+        (None, _) => http_url(text)?,
+        (Some(path), _) if path.starts_with(['/', '\\']) => {
+            return Err("must be a URL, or a path that begins with one `/`");
+        }
+        (Some(_), None) => return Err("is relative, which needs `sidecar.public-url`: write that, or the whole URL"),
+        (Some(_), Some(origin)) => http_url(&format!("{}{text}", Origin::of(origin)))?,
+    };
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
     Ok(url)
@@ -221,15 +228,6 @@ pub(super) fn check_choices(root: &Object<'_>) {
     if store.one_of(&[("cookie", true), ("session", false)]) == Some(false) {
         store.fault("is not supported yet: write `cookie`, or leave it out");
     }
-    let principal = root.at("principal-attribute");
-    if principal.text().is_some_and(|attribute| attribute != "sub") {
-        principal
-            .warn("has no effect yet: the application is told `sub`, and the other claims in headers of their own");
-    }
-    let realm_roles = root.at("use-realm-role-mappings");
-    if realm_roles.flag() == Some(false) {
-        realm_roles.fault("is not supported yet, and without it the realm's roles would count");
-    }
     for name in ["enable-pkce", "ignore-oauth-query-parameter"] {
         root.at(name).flag();
     }
@@ -239,6 +237,12 @@ pub(super) fn check_choices(root: &Object<'_>) {
 pub(super) fn ssl_required(root: &Object<'_>) -> SslRequired {
     let choices = [("all", SslRequired::All), ("external", SslRequired::External), ("none", SslRequired::None)];
     root.at("ssl-required").one_of(&choices).unwrap_or(SslRequired::External)
+}
+
+/// `confidential-port`: the port at which the site is visited by https; 0 and -1, which Keycloak's exports spell out, name none.
+pub(super) fn confidential_port(root: &Object<'_>) -> Option<NonZeroU16> {
+    let port = root.at("confidential-port").number(-1..=65_535)?;
+    u16::try_from(port).ok().and_then(NonZeroU16::new)
 }
 
 /// `min-time-between-jwks-requests` (10 s) and `public-key-cache-ttl` (a day), both whole seconds.

@@ -5,6 +5,7 @@
 //! tree is walked. So a variable's value is never itself searched for `${…}`.
 
 mod address;
+mod claims;
 mod cookie;
 mod credentials;
 mod environment;
@@ -15,6 +16,7 @@ mod nearest;
 mod path;
 mod pem;
 mod provider;
+mod redirect_rewrite;
 mod rules;
 mod sidecar;
 mod source;

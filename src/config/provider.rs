@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use url::Url;
+
 use super::{
-    credentials, keycloak,
+    claims, credentials, keycloak,
     value::{Node, Object},
 };
-use crate::oidc::{self, Algorithm, ClientAuth, ProviderId};
+use crate::oidc::{self, Algorithm, ClientAuth, PinnedKey, ProviderId};
 
 const KEYS: [&str; 14] = [
     "acr-values",
@@ -49,12 +51,13 @@ const CLOCK_SKEW: Duration = Duration::from_secs(30);
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
-/// Everything about the provider.
-pub(super) fn read(root: &Object<'_>, node: &Node<'_>) -> Option<oidc::Config> {
+/// Everything about the provider. `public_url` is what a relative `auth-server-url` stands on.
+pub(super) fn read(root: &Object<'_>, node: &Node<'_>, public_url: Option<&Url>) -> Option<oidc::Config> {
     let keys = node.object(&KEYS);
-    let provider = keycloak::provider(root);
+    let provider = keycloak::provider(root, public_url);
     let client_auth = credentials::client_auth(root, &keys);
     let algorithms = algorithms(&keys.at("algorithms"), client_auth.as_ref());
+    let pinned_key = pinned_key(root, &algorithms);
     let (jwks_cooldown, jwks_ttl) = keycloak::key_lifetimes(root);
     let http = keycloak::http(root);
     let params = params(&keys.at("params"));
@@ -65,12 +68,15 @@ pub(super) fn read(root: &Object<'_>, node: &Node<'_>) -> Option<oidc::Config> {
     let trusted = keys.at("trusted-audiences").each(|item| item.text().map(str::to_owned));
     let max_age = keys.at("max-age").duration(Duration::ZERO..=YEAR);
     let acr_values = keys.at("acr-values").each(word);
+    let role_mappings = claims::role_mappings(root, provider.as_ref().map(|(_, client)| client));
     let (provider, client_id) = provider?;
     Some(oidc::Config {
         scopes: scopes.unwrap_or_else(|| default_scopes(&provider)),
         provider,
         client_id,
         client_auth: client_auth?,
+        pinned_key,
+        role_mappings: role_mappings?,
         algorithms,
         clock_skew: clock_skew.unwrap_or(CLOCK_SKEW),
         trusted_audiences: trusted.into_iter().collect(),
@@ -83,6 +89,15 @@ pub(super) fn read(root: &Object<'_>, node: &Node<'_>) -> Option<oidc::Config> {
         jwks_ttl,
         http,
     })
+}
+
+/// The pinned key, beside which no token may be believed by anything else.
+fn pinned_key(root: &Object<'_>, algorithms: &BTreeSet<Algorithm>) -> Option<PinnedKey> {
+    let pinned = claims::pinned_key(root)?;
+    if algorithms.iter().any(|algorithm| algorithm.is_symmetric()) {
+        root.at("realm-public-key").fault("cannot stand beside `HS*` in `sidecar.provider.algorithms`");
+    }
+    Some(pinned)
 }
 
 /// The scopes, `openid` first and nothing twice.

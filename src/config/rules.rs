@@ -7,9 +7,11 @@ use http::{HeaderName, Method};
 use super::{path, value::Node};
 use crate::proxy::{Access, IdentityHeader, IdentityValue, Rule};
 
-/// The headers that are sent when nothing is configured, with the claims they carry.
-const DEFAULT_HEADERS: [(HeaderName, &str); 5] = [
-    (HeaderName::from_static("x-forwarded-user"), "sub"),
+/// The header that names the user, as `principal-attribute` says.
+const USER_HEADER: HeaderName = HeaderName::from_static("x-forwarded-user");
+
+/// The other headers that are sent when nothing is configured, with the claims they carry.
+const DEFAULT_HEADERS: [(HeaderName, &str); 4] = [
     (HeaderName::from_static("x-forwarded-preferred-username"), "preferred_username"),
     (HeaderName::from_static("x-forwarded-email"), "email"),
     (HeaderName::from_static("x-forwarded-groups"), "groups"),
@@ -98,8 +100,8 @@ fn methods(node: &Node<'_>) -> Vec<String> {
 }
 
 /// The identity headers: the defaults, changed or dropped (`null`) by name, then the others by name. Two names that an
-/// application may take for one (`_` for `-`) are a fault.
-pub(super) fn headers(node: &Node<'_>) -> Vec<IdentityHeader> {
+/// application may take for one (`_` for `-`) are a fault. `user` is what names the user where the file does not say otherwise.
+pub(super) fn headers(node: &Node<'_>, user: IdentityValue) -> Vec<IdentityHeader> {
     let mut configured = BTreeMap::new();
     for (name, source) in node.members() {
         let Some(header) = header_name(name, &source) else {
@@ -110,10 +112,11 @@ pub(super) fn headers(node: &Node<'_>) -> Vec<IdentityHeader> {
         }
     }
     let mut headers = Vec::new();
-    for (name, claim) in DEFAULT_HEADERS {
+    let named = DEFAULT_HEADERS.map(|(name, claim)| (name, value(claim)));
+    for (name, default) in [(USER_HEADER, user)].into_iter().chain(named) {
         match configured.remove(one_spelling(&name).as_str()) {
             Some((name, source)) => headers.extend(header(name, &source)),
-            None => headers.push(IdentityHeader { name, value: value(claim) }),
+            None => headers.push(IdentityHeader { name, value: default }),
         }
     }
     headers.extend(configured.into_values().filter_map(|(name, source)| header(name, &source)));

@@ -6,14 +6,14 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{
-    Config, Listen, address, cookie, keycloak, path, provider, rules,
+    Config, Listen, address, claims, cookie, keycloak, path, provider, redirect_rewrite, rules,
     value::{Node, Object},
 };
 use crate::{
     admin,
     caller::{self, SslRequired},
     login::{self, ResponseMode},
-    proxy::{self, Limits},
+    proxy::{self, IdentityValue, Limits},
     session,
     telemetry::{self, LogFormat},
 };
@@ -77,15 +77,16 @@ const MAX_HEAD: u64 = 120 << 10;
 /// The whole configuration, warnings apart, unless something that has no default is missing or wrong.
 pub(super) fn read(root: &Object<'_>) -> Option<Config> {
     let keys = root.at("sidecar").object_with_later(&KEYS, &LATER);
-    let oidc = provider::read(root, &keys.at("provider"));
     let ssl_required = keycloak::ssl_required(root);
+    let public_url = public_url(&keys.at("public-url"), ssl_required);
+    let oidc = provider::read(root, &keys.at("provider"), public_url.as_ref());
     let listen = keys.at("listen").parse(address::listen).unwrap_or(Listen::Tcp(LISTEN));
     let admin = admin(&keys.at("admin"), &listen);
-    let public_url = public_url(&keys.at("public-url"), ssl_required);
     let path_prefix = keys.at("path-prefix").parse(path::prefix).unwrap_or_else(|| PATH_PREFIX.to_owned());
     let cookie = cookie::read(root, &keys.at("cookie"), public_url.as_ref(), &path_prefix);
     let limits = keys.at("limits").object(&LIMITS);
     let login = login::Config {
+        redirect_rewrite: redirect_rewrite::read(root, &path_prefix),
         path_prefix,
         response_mode: response_mode(&keys.at("response-mode"), cookie.secure),
         attempt_ttl: keys.at("attempt-ttl").duration(10 * SECOND..=HOUR).unwrap_or(ATTEMPT_TTL),
@@ -102,8 +103,10 @@ pub(super) fn read(root: &Object<'_>) -> Option<Config> {
         trusted_proxies: keys.at("trusted-proxies").each(|item| item.parse(address::trusted_peer)),
         public_url,
         ssl_required,
+        confidential_port: keycloak::confidential_port(root),
     };
-    let proxy = proxy(&keys, &listen, read_limits(&limits));
+    let user = claims::principal_attribute(root);
+    let proxy = proxy(&keys, &listen, read_limits(&limits), user);
     Some(Config {
         listen,
         admin,
@@ -158,14 +161,14 @@ fn telemetry(node: &Node<'_>) -> telemetry::Config {
     }
 }
 
-fn proxy(keys: &Object<'_>, listen: &Listen, limits: Limits) -> Option<proxy::Config> {
+fn proxy(keys: &Object<'_>, listen: &Listen, limits: Limits, user: IdentityValue) -> Option<proxy::Config> {
     let node = keys.at("upstream").required();
     let upstream = node.parse(address::upstream);
     if upstream.as_ref().is_some_and(|upstream| address::is_own(upstream, listen)) {
         node.fault("is the public listener itself");
     }
     let rules = rules::rules(&keys.at("rules"));
-    let headers = rules::headers(&keys.at("headers"));
+    let headers = rules::headers(&keys.at("headers"), user);
     let forward_access_token = keys.at("forward-access-token").flag().unwrap_or(false);
     Some(proxy::Config { upstream: upstream?, rules, headers, forward_access_token, limits })
 }

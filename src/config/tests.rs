@@ -1,5 +1,6 @@
 //! Stories of whole configurations, told by concern.
 
+mod claims_and_redirects;
 mod faults;
 mod keycloak_keys;
 mod meaning;
@@ -14,6 +15,9 @@ use super::{Config, Faults};
 
 /// A key that may seal cookies: the bytes 0 to 31.
 const COOKIE_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+/// An Ed25519 public key, as Keycloak's console shows keys.
+const PUBLIC_KEY: &str = "MCowBQYDK2VwAyEAAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// The smallest configuration that works, with `more` laid over its top level and `sidecar` over its `sidecar`.
 fn file(more: Value, sidecar: Value) -> Value {

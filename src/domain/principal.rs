@@ -16,7 +16,8 @@ pub struct Principal {
     pub email: Option<String>,
     /// The `groups` claim, as the provider spells it.
     pub groups: Vec<String>,
-    /// A realm role by its name, a client's as `client:role`. Sorted, without doubles.
+    /// The roles that count, by the names that rules ask for: usually a realm role by its name, a client's as `client:role`; where the
+    /// configuration says so, those of our own client by their names. Sorted, without doubles.
     pub roles: Vec<String>,
     /// Further claims that the configured headers ask for, by claim name.
     pub claims: BTreeMap<String, Vec<String>>,

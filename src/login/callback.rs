@@ -39,7 +39,7 @@ impl Login {
                 self.parts.metrics.sign_in("ok");
                 let mut all = forget;
                 all.extend(set);
-                Ok(with_cookies(redirect(status, attempt.return_to.as_str())?, &all))
+                Ok(with_cookies(redirect(status, self.landing(&attempt.return_to, visit.caller).as_str())?, &all))
             }
             Err(failed) => {
                 let page = Refusal::SignInFailed(failed).into_response(audience, &id);
@@ -164,7 +164,7 @@ impl Login {
     /// A new session, whatever the browser brought: nothing of before the login lives on in it.
     fn session(&self, login: oidc::Login) -> Session {
         let now = self.parts.clock.now();
-        let principal = principal(&login, &self.parts.wanted_claims);
+        let principal = principal(&login, &self.parts.wanted_claims, self.parts.provider.role_mappings());
         let id_token = login.id_token.get();
         let token_iat = login.access_token.as_ref().map_or(id_token.issued_at, |claims| claims.get().issued_at);
         Session {

@@ -6,6 +6,7 @@ mod callback;
 mod form;
 mod kept_form;
 mod params;
+mod redirect_rewrite;
 mod return_to;
 mod sign_out;
 mod used;
@@ -32,6 +33,7 @@ use crate::{
 use attempt::{Attempt, Attempts};
 use kept_form::KeptForms;
 use params::Params;
+pub use redirect_rewrite::{RedirectRewrite, RewriteError};
 pub use return_to::ReturnTo;
 use used::UsedStates;
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub max_attempts: usize,
     /// Largest form, in bytes, that is kept over a sign-in; 0: none is.
     pub kept_form_bytes: usize,
+    /// How our paths are called outside, where something before us calls them otherwise.
+    pub redirect_rewrite: Option<RedirectRewrite>,
 }
 
 /// How the provider hands the code back (OAuth 2.0 Multiple Response Types, section 2.1; OAuth 2.0 Form Post Response Mode).
@@ -57,6 +61,15 @@ pub enum ResponseMode {
     FormPost,
     /// A redirect with a query.
     Query,
+}
+
+impl Config {
+    /// The path of the redirect URI, as it is called outside.
+    #[must_use]
+    pub fn callback_path(&self) -> String {
+        let path = format!("{}/callback", self.path_prefix);
+        self.redirect_rewrite.as_ref().map_or(path.clone(), |rewrite| rewrite.apply(&path))
+    }
 }
 
 /// Sign-in and sign-out at one site.
@@ -224,7 +237,7 @@ impl Login {
                 "This page needs a sign-in, but lies outside the path that sessions are kept for.".into(),
             ));
         }
-        let redirect_uri = visit.caller.url(&self.path("/callback")).ok_or(Refusal::Internal)?;
+        let redirect_uri = visit.caller.url(&self.config.callback_path()).ok_or(Refusal::Internal)?;
         let secrets = self.parts.provider.attempt_secrets();
         let authorization = Authorization {
             redirect_uri: &redirect_uri,
@@ -287,6 +300,16 @@ impl Login {
 
     fn return_to(&self, text: &str, caller: &Caller) -> ReturnTo {
         ReturnTo::parse(text, &caller.origin, &self.config.path_prefix)
+    }
+
+    /// Where a browser is sent at the end of a sign-in: `to` as it is called outside. Whatever a rule makes of a path that somebody else
+    /// chose, it stays on this site.
+    fn landing(&self, to: &ReturnTo, caller: &Caller) -> ReturnTo {
+        let Some(rewrite) = &self.config.redirect_rewrite else { return to.clone() };
+        let (path, query) =
+            to.as_str().split_once('?').map_or((to.as_str(), None), |(path, query)| (path, Some(query)));
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        ReturnTo::parse(&format!("{}{query}", rewrite.apply(path)), &caller.origin, "\0")
     }
 
     fn path(&self, endpoint: &str) -> String {

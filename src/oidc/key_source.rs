@@ -12,16 +12,19 @@ use url::Url;
 use super::{
     keys::KeySet,
     metadata::{DiscoveryError, fetch_json},
+    pinned_key::PinnedKey,
 };
 use crate::{
     domain::{Clock, Timestamp},
     http_client::HttpClient,
 };
 
-/// Keys that renew themselves when asked to.
+/// Keys that renew themselves when asked to, unless one is pinned.
 #[derive(Debug)]
 pub(super) struct KeySource {
     keys: ArcSwap<KeySet>,
+    /// The keys are not the provider's to change.
+    pinned: bool,
     /// When a token last made us ask. A failed call counts too, as in Keycloak's adapters (`JWKPublicKeyLocator`).
     asked: AtomicI64,
     /// One call at a time; who waited looks at what the other brought.
@@ -32,9 +35,15 @@ pub(super) struct KeySource {
 }
 
 impl KeySource {
-    pub(super) fn new(http: HttpClient, clock: Arc<dyn Clock>, cooldown: std::time::Duration) -> Self {
+    pub(super) fn new(
+        http: HttpClient,
+        clock: Arc<dyn Clock>,
+        cooldown: std::time::Duration,
+        pinned: Option<&PinnedKey>,
+    ) -> Self {
         Self {
-            keys: ArcSwap::from_pointee(KeySet::default()),
+            keys: ArcSwap::from_pointee(pinned.map(PinnedKey::key_set).unwrap_or_default()),
+            pinned: pinned.is_some(),
             asked: AtomicI64::new(i64::MIN),
             asking: tokio::sync::Mutex::new(()),
             http,
@@ -47,11 +56,14 @@ impl KeySource {
         self.keys.load_full()
     }
 
-    /// Reads the keys anew.
+    /// Reads the keys anew; a pinned one is all there ever is.
     ///
     /// # Errors
     /// When they cannot be had; the old ones stay.
     pub(super) async fn read(&self, jwks_uri: &Url) -> Result<(), DiscoveryError> {
+        if self.pinned {
+            return Ok(());
+        }
         let body = fetch_json(&self.http, jwks_uri).await?;
         let keys = KeySet::parse(&body).map_err(|e| DiscoveryError::Malformed(e.to_string()))?;
         tracing::debug!(usable = keys.len(), skipped = keys.skipped(), "the provider's keys were read");
@@ -69,7 +81,7 @@ impl KeySource {
         if !Arc::ptr_eq(&current, known) {
             return Some(current);
         }
-        if !self.may_ask() {
+        if self.pinned || !self.may_ask() {
             return None;
         }
         match self.read(jwks_uri).await {

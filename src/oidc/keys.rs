@@ -52,8 +52,9 @@ pub(super) struct Key {
 #[error("the signature does not verify")]
 pub(super) struct BadSignature;
 
+/// A public key as `ring` takes it. Made by [`Material::parse`] and the constructors, which refuse weak keys.
 #[derive(Clone)]
-enum Material {
+pub(super) enum Material {
     Ed25519(Vec<u8>),
     /// The uncompressed point.
     P256(Vec<u8>),
@@ -79,6 +80,12 @@ impl KeySet {
         let keys: Vec<Key> = entries.iter().take(MAX_KEYS).filter_map(Key::parse).collect();
         let skipped = entries.len() - keys.len();
         Ok(Self { keys, skipped })
+    }
+
+    /// A set of one key, which serves whatever `kid` a token names and every algorithm of its type.
+    #[must_use]
+    pub(super) fn only(material: Material) -> Self {
+        Self { keys: vec![Key { id: None, algorithm: None, material }], skipped: 0 }
     }
 
     /// How many keys can be used.
@@ -165,6 +172,13 @@ impl Material {
         }
     }
 
+    /// An RSA key of these big-endian integers; `None` when it is too short, too long or degenerate.
+    pub(super) fn rsa(modulus: Vec<u8>, exponent: Vec<u8>) -> Option<Self> {
+        let bits = modulus.len() * 8 - modulus.first()?.leading_zeros() as usize;
+        let strong = RSA_BITS.contains(&bits) && exponent.last()? % 2 == 1 && exponent != [1];
+        strong.then_some(Self::Rsa { modulus, exponent })
+    }
+
     const fn fits(&self, algorithm: Algorithm) -> bool {
         match self {
             Self::Ed25519(_) => matches!(algorithm, Algorithm::EdDsa),
@@ -175,18 +189,23 @@ impl Material {
     }
 }
 
+impl fmt::Debug for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ed25519(_) => "Ed25519",
+            Self::P256(_) => "P-256",
+            Self::P384(_) => "P-384",
+            Self::Rsa { .. } => "RSA",
+        })
+    }
+}
+
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match &self.material {
-            Material::Ed25519(_) => "Ed25519",
-            Material::P256(_) => "P-256",
-            Material::P384(_) => "P-384",
-            Material::Rsa { .. } => "RSA",
-        };
         f.debug_struct("Key")
             .field("id", &self.id)
             .field("algorithm", &self.algorithm)
-            .field("kind", &kind)
+            .field("kind", &self.material)
             .finish_non_exhaustive()
     }
 }
@@ -223,11 +242,7 @@ fn is_for_signatures(members: &Map<String, Value>) -> Option<bool> {
 }
 
 fn rsa(members: &Map<String, Value>) -> Option<Material> {
-    let modulus = integer(members, "n")?;
-    let bits = modulus.len() * 8 - modulus.first()?.leading_zeros() as usize;
-    let exponent = integer(members, "e")?;
-    let strong = RSA_BITS.contains(&bits) && exponent.last()? % 2 == 1 && exponent != [1];
-    strong.then_some(Material::Rsa { modulus, exponent })
+    Material::rsa(integer(members, "n")?, integer(members, "e")?)
 }
 
 /// A big-endian integer. Leading zeros, which RFC 7518, section 2 forbids and some libraries write, are dropped.

@@ -11,6 +11,7 @@ mod jose;
 mod key_source;
 mod keys;
 mod metadata;
+mod pinned_key;
 mod provider;
 mod refresh;
 mod strict_json;
@@ -34,7 +35,8 @@ pub use client_assertion::KeyError;
 pub use code_flow::{AttemptSecrets, Authorization, Login, RedeemError, Redemption};
 pub use end_session::RevokeError;
 pub use metadata::{DiscoveryError, Metadata};
-pub use principal::principal;
+pub use pinned_key::{PinnedKey, PinnedKeyError};
+pub use principal::{RoleMappings, principal};
 pub use provider::{BuildError, NotReady, Provider};
 pub use refresh::{RefreshError, Refreshed};
 pub use userinfo::UserInfoError;
@@ -47,8 +49,12 @@ pub struct Config {
     pub provider: ProviderId,
     /// Our name at the provider.
     pub client_id: ClientId,
+    /// The one key that tokens are believed by, if it is pinned; the provider's JWK Set is then never read (`realm-public-key`).
+    pub pinned_key: Option<PinnedKey>,
     /// How we prove that we are that client.
     pub client_auth: ClientAuth,
+    /// Which roles count, and by which names.
+    pub role_mappings: RoleMappings,
     /// Scopes to ask for; `openid` is always among them and first.
     pub scopes: Vec<String>,
     /// The only signature algorithms believed. Never empty. `HS*` only with `client_secret`.

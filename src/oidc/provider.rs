@@ -8,7 +8,7 @@ use thiserror::Error;
 use url::Url;
 
 use super::{
-    ClientAuth, Config,
+    ClientAuth, Config, RoleMappings,
     client_assertion::{AssertionSigner, KeyError},
     key_source::KeySource,
     keys::KeySet,
@@ -74,7 +74,7 @@ impl Provider {
         let http = HttpClient::build(&config.http)?;
         Ok(Self {
             assertions: AssertionSigner::new(&config.client_auth)?,
-            keys: KeySource::new(http.clone(), clock.clone(), config.jwks_cooldown),
+            keys: KeySource::new(http.clone(), clock.clone(), config.jwks_cooldown, config.pinned_key.as_ref()),
             snapshot: ArcSwapOption::empty(),
             reading: tokio::sync::Mutex::new(None),
             config,
@@ -112,6 +112,12 @@ impl Provider {
     #[must_use]
     pub fn metadata(&self) -> Option<Metadata> {
         self.snapshot.load().as_ref().map(|snapshot| snapshot.metadata.clone())
+    }
+
+    /// Which roles count for a [`Principal`](crate::domain::Principal), and by which names.
+    #[must_use]
+    pub fn role_mappings(&self) -> &RoleMappings {
+        &self.config.role_mappings
     }
 
     /// How long keys may be used before they are read again.

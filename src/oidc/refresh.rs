@@ -108,7 +108,7 @@ impl Provider {
         let hears_all = id_token.is_some() && (userinfo.is_some() || !self.asks_userinfo(&snapshot));
         let before = (!hears_all).then_some(&session.principal);
         Ok(Refreshed {
-            principal: sources.principal(&session.principal.subject, wanted, before),
+            principal: sources.principal(&session.principal.subject, wanted, self.role_mappings(), before),
             token_iat: access_token
                 .as_ref()
                 .map(|claims| claims.get().issued_at)

@@ -21,6 +21,7 @@ pub(super) fn der(pem: &str) -> Vec<u8> {
 }
 
 pub(super) const RSA: &str = include_str!("fixtures/rsa-2048.pkcs8.pem");
+pub(super) const RSA_PUBLIC: &str = include_str!("fixtures/rsa-2048.public.pem");
 pub(super) const RSA_PKCS1: &str = include_str!("fixtures/rsa-2048.pkcs1.pem");
 pub(super) const RSA_1024: &str = include_str!("fixtures/rsa-1024.pkcs8.pem");
 pub(super) const P256: &str = include_str!("fixtures/p256.pkcs8.pem");
@@ -85,6 +86,16 @@ impl TestKey {
             Algorithm::Es384 => Self::p384(),
             Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => Self::Oct(b"client-secret".to_vec()),
             _ => Self::rsa(),
+        }
+    }
+
+    /// The public half as `ring` writes it.
+    pub(super) fn public(&self) -> Vec<u8> {
+        match self {
+            Self::Ec(pair, _) => pair.public_key().as_ref().to_vec(),
+            Self::Ed25519(pair) => pair.public_key().as_ref().to_vec(),
+            Self::Rsa(pair) => pair.public_key().as_ref().to_vec(),
+            Self::Oct(_) => panic!("a shared secret has no public half"),
         }
     }
 

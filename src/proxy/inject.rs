@@ -97,6 +97,16 @@ impl Injector {
 }
 
 impl IdentityValue {
+    /// The claim that it needs besides those that every [`Principal`] has.
+    #[must_use]
+    pub fn further_claim(&self) -> Option<&str> {
+        match self {
+            Self::Claim(name) => Some(name),
+            Self::OrSubject(value) => value.further_claim(),
+            Self::Email | Self::Groups | Self::Roles | Self::Subject | Self::Username => None,
+        }
+    }
+
     /// The header's value for `principal`; `None` when the claim is absent, and the header then is too.
     fn of(&self, principal: &Principal) -> Option<HeaderValue> {
         let one = |text: &str| HeaderValue::try_from(encode(text, &[])).ok();
@@ -104,6 +114,9 @@ impl IdentityValue {
             Self::Claim(name) => list(principal.claims.get(name)?),
             Self::Email => one(principal.email.as_deref()?),
             Self::Groups => list(&principal.groups),
+            Self::OrSubject(value) => {
+                value.of(principal).filter(|value| !value.is_empty()).or_else(|| Self::Subject.of(principal))
+            }
             Self::Roles => list(&principal.roles),
             Self::Subject => one(principal.subject.as_str()),
             Self::Username => one(principal.username.as_deref()?),

@@ -111,7 +111,9 @@ pub enum IdentityValue {
     Email,
     /// `groups`, joined by commas.
     Groups,
-    /// Roles, joined by commas: a realm role by its name, a client's as `client:role`.
+    /// Another value, and `sub` where that is absent or empty (`principal-attribute`).
+    OrSubject(Box<IdentityValue>),
+    /// Roles, joined by commas: those of [`crate::domain::Principal::roles`].
     Roles,
     /// `sub`.
     Subject,

@@ -25,6 +25,11 @@ pub enum Refusal {
     Forbidden(Cow<'static, str>),
     /// 431. Our own cookies are cleared with it, so that a browser does not repeat it for ever.
     HeadTooLarge,
+    /// 302: a page that may be had by https only (`ssl-required`). Not one that browsers remember, since the configuration may change.
+    HttpsNeeded {
+        /// Where it is by https: a URL of this site.
+        location: String,
+    },
     /// 500: our fault. The cause is in the log under the request's id.
     Internal,
     /// 405, with the methods that are allowed.
@@ -126,6 +131,7 @@ impl Refusal {
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::HttpsNeeded { .. } => StatusCode::FOUND,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -145,6 +151,7 @@ impl Refusal {
             Self::BodyTooLarge => "The request body is larger than this site accepts.".into(),
             Self::ExpectationFailed => "This site knows no expectation but 100-continue.".into(),
             Self::HeadTooLarge => "The request's headers are larger than this site accepts.".into(),
+            Self::HttpsNeeded { .. } => "This site must be visited by https.".into(),
             Self::Internal => "Something went wrong on our side.".into(),
             Self::MethodNotAllowed(allowed) => format!("Only {allowed} may be used here.").into(),
             Self::NotFound => "There is nothing here.".into(),
@@ -160,6 +167,7 @@ impl Refusal {
 
     fn actions(&self) -> Vec<Action> {
         match self {
+            Self::HttpsNeeded { location } => vec![Action::link("Go there", location)],
             Self::SignInFailed(failed) => vec![Action::link("Try again", &failed.retry_url)],
             Self::SignInNeeded { login_url } => vec![Action::link("Sign in", login_url)],
             _ => Vec::new(),
@@ -210,6 +218,12 @@ impl Refusal {
     fn add_headers(&self, headers: &mut HeaderMap) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match self {
+            Self::HttpsNeeded { location } => {
+                // A target is US-ASCII without control characters, so that there always is one.
+                if let Ok(location) = HeaderValue::try_from(location) {
+                    headers.insert(header::LOCATION, location);
+                }
+            }
             Self::MethodNotAllowed(allowed) => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
             }

@@ -89,6 +89,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("openidconnect", &["oidc"]),
     ("postcard", &["session"]),
     ("prometheus", &["app", "status::metrics"]),
+    ("regex", &["login::redirect_rewrite"]),
     ("reqwest", &["http_client"]),
     ("ring", &["oidc", "session::keys"]),
     ("rustls_native_certs", &["http_client"]),

@@ -48,7 +48,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_name_of_its_level() {
 #[test]
 fn a_key_that_stands_twice_is_refused() {
     let text = file(json!({}), json!({})).to_string();
-    let text = text.replacen("{\"auth-server-url\"", "{\"realm\": \"other\", \"auth-server-url\"", 1);
+    let text = text.replacen('{', "{\"realm\": \"other\", ", 1);
     let faults = Config::from_json(&text, &env(&[])).unwrap_err();
     assert_eq!(faults.to_string(), "realm: stands here twice");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{accepted, assert_refused, file, read, refused};
+use super::{PUBLIC_KEY, accepted, assert_refused, file, read, refused};
 use crate::{
     config::keycloak::{Effect, KEYS},
     oidc::{Algorithm, ClientAuth, PrivateKeyForm, ProviderId},
@@ -12,7 +12,7 @@ use crate::{
 fn every_key() -> Vec<(&'static str, Value)> {
     vec![
         ("realm", json!("shop")),
-        ("realm-public-key", json!("MIIB")),
+        ("realm-public-key", json!(PUBLIC_KEY)),
         ("auth-server-url", json!("https://sso.example.com/auth/")),
         ("ssl-required", json!("EXTERNAL")),
         ("confidential-port", json!(8443)),
@@ -140,7 +140,7 @@ fn both_forms_of_provider_together_are_refused_naming_both() {
 
 #[test]
 fn addresses_of_the_provider_are_whole_and_without_secrets() {
-    let wrong = ["/auth", "sso", "ftp://sso", "https://u:p@sso", "https://sso?x", "https://sso#x"];
+    let wrong = ["//sso", "/\\sso", "/auth?x", "sso", "ftp://sso", "https://u:p@sso", "https://sso?x", "https://sso#x"];
     for url in wrong {
         assert_refused(&file(json!({"auth-server-url": url}), json!({})), "auth-server-url", "");
     }
@@ -164,12 +164,13 @@ fn a_cookie_path_that_leaves_out_our_endpoints_is_refused() {
         let tree = file(json!({"adapter-state-cookie-path": path}), json!({}));
         assert_refused(&tree, "adapter-state-cookie-path", "path-prefix");
     }
-    for path in ["app", "/a;b", "/a b"] {
+    for path in ["app;b", "/a;b", "/a b"] {
         let tree = file(json!({"adapter-state-cookie-path": path}), json!({}));
-        assert_refused(&tree, "adapter-state-cookie-path", "must begin");
+        assert_refused(&tree, "adapter-state-cookie-path", "must hold neither");
     }
-    for path in ["/", "/oauth2", "/oauth2/"] {
-        accepted(&file(json!({"adapter-state-cookie-path": path}), json!({})));
+    for (path, kept) in [("/", "/"), ("/oauth2", "/oauth2"), ("/oauth2/", "/oauth2/"), ("oauth2", "/oauth2")] {
+        let config = accepted(&file(json!({"adapter-state-cookie-path": path}), json!({})));
+        assert_eq!(config.session.cookie.path, kept);
     }
 }
 

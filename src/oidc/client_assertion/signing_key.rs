@@ -16,17 +16,11 @@ use thiserror::Error;
 use super::SigningFailed;
 use crate::{
     domain::SecretString,
-    oidc::{Algorithm, PrivateKey, PrivateKeyForm},
+    oidc::{
+        Algorithm, PrivateKey, PrivateKeyForm,
+        pinned_key::{ED25519_ID, P256_ID, P384_ID, RSA_ID},
+    },
 };
-
-/// `AlgorithmIdentifier` of RSA keys (RFC 3279, section 2.3.1), in DER.
-const RSA_ID: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
-/// `AlgorithmIdentifier` of P-256 keys (RFC 5480, section 2.1.1), in DER.
-const P256_ID: &[u8] = b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
-/// `AlgorithmIdentifier` of P-384 keys (RFC 5480, section 2.1.1), in DER.
-const P384_ID: &[u8] = b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22";
-/// `AlgorithmIdentifier` of Ed25519 keys (RFC 8410, section 3), in DER.
-const ED25519_ID: &[u8] = b"\x30\x05\x06\x03\x2b\x65\x70";
 
 /// `ring`'s word for "this is a key of another kind".
 const OTHER_KIND: &str = "WrongAlgorithm";

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     http_client,
     oidc::{
-        ClientAuth, ProviderId,
+        ClientAuth, ProviderId, RoleMappings,
         claims::ClaimError,
         test_keys::{TestKey, der, key_set},
     },
@@ -36,6 +36,8 @@ fn verifier(algorithms: &[Algorithm], auth: &ClientAuth) -> Verifier {
         provider: ProviderId::Plain { issuer: issuer.clone() },
         client_id: ClientId::new("app"),
         client_auth: auth.clone(),
+        pinned_key: None,
+        role_mappings: RoleMappings::All,
         scopes: vec!["openid".to_owned()],
         algorithms: algorithms.iter().copied().collect(),
         clock_skew: Duration::from_secs(SKEW.unsigned_abs()),
