@@ -16,6 +16,7 @@ mod forwarded;
 mod framing;
 mod headers;
 mod kept_form;
+mod keycloak_keys;
 mod large;
 mod limits;
 mod login;
