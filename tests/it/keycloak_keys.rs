@@ -121,8 +121,8 @@ fn the_pinned_key_serves_whatever_its_name() {
 }
 
 /// Behind a gateway that takes `/shop` away: outside there is `/shop/x` where we see `/x`.
-fn behind_a_prefix(rules: Value) -> Scene {
-    let scene = Options::default().with(json!({ "redirect-rewrite-rules": rules })).start();
+fn behind_a_prefix(keys: Value) -> Scene {
+    let scene = Options::default().with(keys).start();
     let outside = scene.url("/shop/oauth2/callback");
     scene.server.configure(|options| options.clients[0].redirect_uris.push(outside));
     scene
@@ -134,7 +134,7 @@ fn pair(url: &Url, name: &str) -> Option<String> {
 
 #[test]
 fn redirects_lead_to_the_paths_that_the_first_rule_makes() {
-    let scene = behind_a_prefix(json!({ "^/(.*)$": "/shop/$1", "^/": "/never/" }));
+    let scene = behind_a_prefix(json!({ "redirect-rewrite-rules": { "^/(.*)$": "/shop/$1", "^/": "/never/" } }));
     let mut browser = scene.browser();
     let authorization = scene.begin(&mut browser, "/private?q=1&r=%2Fx");
     let outside = scene.url("/shop/oauth2/callback");
@@ -151,7 +151,7 @@ fn redirects_lead_to_the_paths_that_the_first_rule_makes() {
 
 #[test]
 fn no_rule_makes_a_redirect_that_leaves_the_site() {
-    let scene = behind_a_prefix(json!({ "^/app(.*)$": "/$1" }));
+    let scene = behind_a_prefix(json!({ "redirect-rewrite-rules": { "^/app(.*)$": "/$1" } }));
     for path in ["/app/evil.example", "/app/evil.example/x?y=z"] {
         let mut browser = scene.browser();
         let authorization = scene.begin(&mut browser, path);
@@ -180,9 +180,12 @@ fn a_relative_cookie_path_is_below_the_root() {
     assert!(answer.header("set-cookie").unwrap().contains("; Path=/app;"), "{:?}", answer.header("set-cookie"));
 }
 
+/// What makes of a page's request another.
+type Turn = fn(Request) -> Request;
+
 /// The answer to a browser far away that opens `/a/b?c=d` through a listed proxy.
 fn opened_by_plain_http(root: Value, sidecar: Value, request: impl FnOnce(Request) -> Request) -> (Response, usize) {
-    let mut plan = Plan { root, sidecar, ..Plan::default() };
+    let mut plan = Plan { sidecar, root, ..Plan::default() };
     plan.root["ssl-required"] = json!("external");
     plan.sidecar["trusted-proxies"] = json!(["127.0.0.1"]);
     plan.sidecar["rules"] = json!([{ "path": "/*", "access": "public" }]);
@@ -215,7 +218,7 @@ fn nothing_but_a_page_is_sent_to_https_and_nobody_in_circles() {
     let https = || json!({ "public-url": "https://app.test" });
     let (answer, _) = opened_by_plain_http(json!({}), json!({ "public-url": "http://app.test" }), |page| page);
     assert_eq!(answer.status, 403, "users are known to visit by http");
-    let turns: [(&str, fn(Request) -> Request); 5] = [
+    let turns: [(&str, Turn); 5] = [
         ("a form", |page| Request { method: "POST".into(), ..page }),
         ("a script", |page| page.header("X-Requested-With", "XMLHttpRequest")),
         ("no page", |page| Request {

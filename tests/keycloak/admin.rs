@@ -79,6 +79,14 @@ impl Realm {
         text(&self.get("keys")["active"][algorithm])
     }
 
+    /// The public half of the key that signs with an algorithm, as the console shows it: base64 of a DER `SubjectPublicKeyInfo`.
+    pub(crate) fn active_public_key(&self, algorithm: &str) -> String {
+        let keys = self.get("keys");
+        let active = &keys["active"][algorithm];
+        let key = keys["keys"].as_array().into_iter().flatten().find(|key| key["kid"] == *active);
+        text(&key.expect("the active key is listed")["publicKey"])
+    }
+
     /// How many sessions a client has.
     pub(crate) fn session_count(&self, client_id: &str) -> u64 {
         let client = self.client(client_id);

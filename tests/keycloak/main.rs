@@ -15,6 +15,7 @@ mod scene;
 mod server;
 mod wait;
 
+mod adapter_keys;
 mod client_authentication;
 mod control;
 mod outage;
