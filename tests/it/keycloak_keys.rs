@@ -150,9 +150,10 @@ fn redirects_lead_to_the_paths_that_the_first_rule_makes() {
 }
 
 #[test]
-fn no_rule_makes_a_redirect_that_leaves_the_site() {
-    let scene = behind_a_prefix(json!({ "redirect-rewrite-rules": { "^/app(.*)$": "/$1" } }));
-    for path in ["/app/evil.example", "/app/evil.example/x?y=z"] {
+fn no_rule_makes_a_redirect_that_leaves_the_site_or_ends_the_session() {
+    let rows = [("/$1", "/app/evil.example"), ("/$1", "/app/evil.example/x?y=z"), ("$1", "/app/oauth2/sign_out")];
+    for (replacement, path) in rows {
+        let scene = behind_a_prefix(json!({ "redirect-rewrite-rules": { "^/app(.*)$": replacement } }));
         let mut browser = scene.browser();
         let authorization = scene.begin(&mut browser, path);
         let callback = scene.callback(&mut browser, &authorization);
