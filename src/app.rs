@@ -21,7 +21,10 @@ use crate::{
     proxy::{self, Proxy, validity::Judge},
     renewal::{self, Renewals},
     revocation::Revocations,
-    session::{CookieConfigError, CookieStore, KeyRing, KeyRingError, OwnCookies},
+    session::{
+        self, CookieConfigError, CookieStore, KeyRing, KeyRingError, MemoryStore, OwnCookies, SessionStore,
+        SessionTable, TokenStore,
+    },
     site::Site,
     status::{Metrics, Readiness},
 };
@@ -98,8 +101,13 @@ impl App {
         let admin = listener::admin(config.admin.listen)?;
         let drain = config.proxy.limits.drain;
         let provider = Arc::new(Provider::build(config.oidc.clone(), world.clock.clone(), world.random.clone())?);
-        let errands = Errands::here();
-        let site = site(config, &provider, &status, &errands, world)?;
+        let lasting = Lasting {
+            provider: provider.clone(),
+            sessions: Arc::new(SessionTable::new(config.session.capacity, status.metrics.clone())),
+            status: status.clone(),
+            errands: Errands::here(),
+        };
+        let site = site(config, &lasting, world)?;
         let discovery = Discovery {
             provider,
             readiness: status.readiness.clone(),
@@ -107,7 +115,16 @@ impl App {
             random: world.random.clone(),
         };
         let site = Arc::new(ArcSwap::from_pointee(site));
-        Ok(Self { public, admin, site, status, discovery, errands, random: world.random.clone(), drain })
+        Ok(Self {
+            public,
+            admin,
+            site,
+            status,
+            discovery,
+            errands: lasting.errands,
+            random: world.random.clone(),
+            drain,
+        })
     }
 
     /// Where the public listener listens; `None` for a unix socket.
@@ -167,16 +184,20 @@ async fn finish(public: &ServerHandle, admin: &ServerHandle) {
     admin.stop(true).await;
 }
 
-fn site(
-    config: Config,
-    provider: &Arc<Provider>,
-    status: &Admin,
-    errands: &Errands,
-    world: &World,
-) -> Result<Site, StartError> {
+/// What outlives a swap of one site for another.
+struct Lasting {
+    provider: Arc<Provider>,
+    sessions: Arc<SessionTable>,
+    status: Arc<Admin>,
+    errands: Errands,
+}
+
+/// The site that `config` describes.
+fn site(config: Config, lasting: &Lasting, world: &World) -> Result<Site, StartError> {
+    let Lasting { provider, sessions, status, errands } = lasting;
     let keys = key_ring(&config, world)?;
     let cookies = OwnCookies::new(&config.session.cookie)?;
-    let store = Arc::new(CookieStore::new(&config.session, &keys, SITE, world.random.clone())?);
+    let store = store(&config.session, &keys, sessions, world)?;
     let wanted_claims = wanted_claims(&config.proxy);
     let lifetimes = config.session.lifetimes;
     let renewals = Renewals::new(
@@ -217,10 +238,27 @@ fn site(
     })
 }
 
+fn store(
+    config: &session::Config,
+    keys: &KeyRing,
+    sessions: &Arc<SessionTable>,
+    world: &World,
+) -> Result<Arc<dyn SessionStore>, CookieConfigError> {
+    let random = world.random.clone();
+    Ok(match config.store {
+        TokenStore::Cookie => Arc::new(CookieStore::new(config, keys, SITE, random)?),
+        TokenStore::Session => Arc::new(MemoryStore::new(config, sessions.clone(), SITE, random)?),
+    })
+}
+
 fn key_ring(config: &Config, world: &World) -> Result<KeyRing, KeyRingError> {
     if config.session.cookie.keys.is_empty() {
+        let what = match config.session.store {
+            TokenStore::Cookie => "sessions",
+            TokenStore::Session => "sign-ins under way",
+        };
         tracing::warn!(
-            "sidecar.cookie.keys: none; one was made, so that sessions end with this process and on no other node count"
+            "sidecar.cookie.keys: none; one was made, so that {what} end with this process and on no other node count"
         );
         return Ok(KeyRing::generate(world.random.as_ref()));
     }

@@ -14,7 +14,7 @@ use doorward::{
     domain::{Lifetimes, SecretBytes, SystemRandom, Timestamp},
     session::{
         Config, CookieConfig, CookieStore, KeyRing, MASTER_KEY_LEN, OpenedSessions, OwnCookies, RequestCookies,
-        SameSite, SessionStore,
+        SameSite, SessionStore, TokenStore,
     },
 };
 use libfuzzer_sys::fuzz_target;
@@ -28,7 +28,7 @@ static SITE: LazyLock<(OwnCookies, CookieStore)> = LazyLock::new(|| {
     let cookie =
         CookieConfig { name: "S".into(), path: "/".into(), secure: false, same_site: SameSite::Lax, keys: vec![key] };
     let lifetimes = Lifetimes { idle: Duration::from_secs(60), max: Duration::from_secs(600) };
-    let config = Config { lifetimes, cookie };
+    let config = Config { lifetimes, cookie, store: TokenStore::Cookie, capacity: 1 };
     let store = CookieStore::new(&config, &keys, "site", Arc::new(SystemRandom)).unwrap();
     (OwnCookies::new(&config.cookie).unwrap(), store)
 });

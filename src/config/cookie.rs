@@ -12,18 +12,30 @@ use zeroize::Zeroizing;
 use super::value::{Node, Object};
 use crate::{
     domain::{Lifetimes, SecretBytes},
-    session::{CookieConfig, KeyRing, KeyRingError, SameSite},
+    session::{self, CookieConfig, KeyRing, KeyRingError, SameSite, TokenStore},
 };
 
 const NAME: &str = "KEYCLOAK_ADAPTER_STATE";
 const KEY_BYTES: usize = 32;
+/// Sessions kept in the process by default.
+const CAPACITY: usize = 100_000;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// `sidecar.session`, and `cookie` of [`read`].
+pub(super) fn session(node: &Node<'_>, cookie: CookieConfig, store: TokenStore) -> session::Config {
+    let keys = node.object(&["capacity", "idle", "max"]);
+    let capacity = keys.at("capacity");
+    if store == TokenStore::Cookie && !capacity.is_absent() {
+        capacity.warn("has no effect while `token-store` is `cookie`");
+    }
+    let capacity = capacity.count(1..=100_000_000).unwrap_or(CAPACITY);
+    session::Config { lifetimes: lifetimes(&keys), cookie, store, capacity }
+}
+
 /// `idle` (30 m) and `max` (10 h).
-pub(super) fn lifetimes(node: &Node<'_>) -> Lifetimes {
-    let keys = node.object_with_later(&["idle", "max"], &["capacity"]);
+fn lifetimes(keys: &Object<'_>) -> Lifetimes {
     let idle = keys.at("idle").duration(MINUTE..=30 * DAY);
     let max = keys.at("max").duration(MINUTE..=90 * DAY).unwrap_or(10 * HOUR);
     if idle.is_some_and(|idle| idle > max) {

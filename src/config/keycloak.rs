@@ -13,6 +13,7 @@ use crate::{
     http_client,
     oidc::ProviderId,
     renewal,
+    session::TokenStore,
 };
 
 /// What a key of `keycloak.json` does here.
@@ -224,13 +225,20 @@ fn printable(text: &str) -> Result<String, &'static str> {
 
 /// Keys that choose among things of which one is there: the others are faults, or warnings where nothing is lost.
 pub(super) fn check_choices(root: &Object<'_>) {
-    let store = root.at("token-store");
-    if store.one_of(&[("cookie", true), ("session", false)]) == Some(false) {
-        store.fault("is not supported yet: write `cookie`, or leave it out");
-    }
     for name in ["enable-pkce", "ignore-oauth-query-parameter"] {
         root.at(name).flag();
     }
+}
+
+/// `token-store`. By default `cookie`, other than in Keycloak: it needs nothing that nodes share, and survives a restart.
+pub(super) fn token_store(root: &Object<'_>) -> TokenStore {
+    let node = root.at("token-store");
+    let choices = [("cookie", TokenStore::Cookie), ("session", TokenStore::Session)];
+    let store = node.one_of(&choices).unwrap_or(TokenStore::Cookie);
+    if store == TokenStore::Session {
+        node.warn("is `session`: sessions end with this process, and no other node knows them");
+    }
+    store
 }
 
 /// `ssl-required`, by default `external`.

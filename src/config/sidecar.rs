@@ -14,7 +14,6 @@ use crate::{
     caller::{self, SslRequired},
     login::{self, ResponseMode},
     proxy::{self, IdentityValue, Limits},
-    session,
     telemetry::{self, LogFormat},
 };
 
@@ -96,7 +95,7 @@ pub(super) fn read(root: &Object<'_>) -> Option<Config> {
             .size(0..=MAX_KEPT_FORM)
             .map_or(KEPT_FORM, |n| usize::try_from(n).unwrap_or(KEPT_FORM)),
     };
-    let lifetimes = cookie::lifetimes(&keys.at("session"));
+    let session = cookie::session(&keys.at("session"), cookie, keycloak::token_store(root));
     let telemetry = telemetry(&keys.at("log"));
     let caller = caller::Config {
         allowed_hosts: allowed_hosts(&keys, public_url.as_ref()),
@@ -113,7 +112,7 @@ pub(super) fn read(root: &Object<'_>) -> Option<Config> {
         caller,
         telemetry,
         oidc: oidc?,
-        session: session::Config { lifetimes, cookie },
+        session,
         renewal: keycloak::renewal(root),
         login,
         proxy: proxy?,

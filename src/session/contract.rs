@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use cookie::Cookie;
 
 use super::{
-    Config, CookieConfig, OpenedSessions, Recall, RequestCookies, SameSite, SessionStore, SetCookies,
+    Config, CookieConfig, OpenedSessions, Recall, RequestCookies, SameSite, SessionStore, SetCookies, TokenStore,
     codec::tests::keycloak_session,
 };
 use crate::domain::{AdapterSessionId, Lifetimes, SecretBytes, SecretString, Session, Timestamp};
@@ -27,7 +27,7 @@ pub(super) fn config(keys: &[u8]) -> Config {
         same_site: SameSite::Lax,
         keys: keys.iter().map(|byte| SecretBytes::new(vec![*byte; 32])).collect(),
     };
-    Config { lifetimes: LIFETIMES, cookie }
+    Config { lifetimes: LIFETIMES, cookie, store: TokenStore::Cookie, capacity: 100 }
 }
 
 /// A session used at [`NOW`].
@@ -78,10 +78,14 @@ pub(super) async fn keeps_the_contract<S: SessionStore>(build: impl Fn() -> S, r
     an_unknown_browser_has_no_session(&build()).await;
     a_saved_session_is_found_on_every_node(&build(), &build()).await;
     a_change_replaces_what_was(&build(), &build()).await;
+    a_worker_that_opened_a_session_before_sees_its_change(&build()).await;
+    use_carries_a_session_past_its_first_end(&build()).await;
+    a_login_replaces_what_the_browser_brought(&build(), recall).await;
     two_browsers_do_not_mix(&build()).await;
     limits_end_a_session(&build()).await;
     a_shrinking_session_leaves_nothing_behind(&build()).await;
     a_closed_session_is_gone_from_the_browser(&build(), recall).await;
+    closing_in_one_browser_leaves_the_other(&build()).await;
     damaged_cookies_are_absent(&build()).await;
 }
 
@@ -123,6 +127,49 @@ async fn a_change_replaces_what_was(here: &impl SessionStore, there: &impl Sessi
     session.last_seen = NOW.plus(Duration::from_secs(1));
     save(there, &session, &mut browser).await;
     assert_eq!(found(here, &browser, NOW).await, Some(session));
+}
+
+async fn a_worker_that_opened_a_session_before_sees_its_change(store: &impl SessionStore) {
+    let mut session = session();
+    let (mut browser, opened) = (sign_in(store, &session).await, OpenedSessions::default());
+    for seconds in 1..4 {
+        let seen = store.find(&browser.cookies(), &opened, NOW).await.unwrap();
+        assert_eq!(seen.as_deref(), Some(&session));
+        session.tokens.access = SecretString::new(format!("renewed {seconds} times"));
+        session.last_seen = NOW.plus(Duration::from_secs(seconds));
+        save(store, &session, &mut browser).await;
+    }
+    browser.receive(&store.close(Some(&session), &browser.cookies()).await.unwrap());
+    assert_eq!(store.find(&browser.cookies(), &opened, NOW).await.unwrap(), None);
+}
+
+async fn use_carries_a_session_past_its_first_end(store: &impl SessionStore) {
+    let mut session = session();
+    let mut browser = sign_in(store, &session).await;
+    let first_end = session.ends_at(LIFETIMES);
+    session.last_seen = NOW.plus(LIFETIMES.idle / 2);
+    save(store, &session, &mut browser).await;
+    assert_eq!(found(store, &browser, first_end).await.as_ref(), Some(&session));
+    assert_eq!(found(store, &browser, session.ends_at(LIFETIMES)).await, None);
+}
+
+/// Attack case 35: what was in the browser before the login opens nothing of it.
+async fn a_login_replaces_what_the_browser_brought(store: &impl SessionStore, recall: Recall) {
+    let (before, after) = (session(), session());
+    let mut browser = sign_in(store, &before).await;
+    let copy = browser.clone();
+    save(store, &after, &mut browser).await;
+    assert_eq!(found(store, &browser, NOW).await, Some(after));
+    let brought = (recall == Recall::Keeps).then_some(before);
+    assert_eq!(found(store, &copy, NOW).await, brought);
+}
+
+async fn closing_in_one_browser_leaves_the_other(store: &impl SessionStore) {
+    let (one, two) = (session(), session());
+    let (mut first, second) = (sign_in(store, &one).await, sign_in(store, &two).await);
+    first.receive(&store.close(Some(&one), &first.cookies()).await.unwrap());
+    assert_eq!(found(store, &first, NOW).await, None);
+    assert_eq!(found(store, &second, NOW).await, Some(two));
 }
 
 async fn two_browsers_do_not_mix(store: &impl SessionStore) {

@@ -6,6 +6,7 @@ mod codec;
 mod contract;
 mod cookie_store;
 mod keys;
+mod memory_store;
 mod opened;
 mod own_cookies;
 mod request_cookies;
@@ -17,6 +18,7 @@ pub use chunks::{MAX_CHUNKS, MAX_VALUE, StateTooLarge};
 pub use codec::{CodecError, MAX_UNPACKED, SessionCodec};
 pub use cookie_store::CookieStore;
 pub use keys::{KeyRing, KeyRingError, MASTER_KEY_LEN};
+pub use memory_store::{MemoryStore, SessionTable};
 pub use opened::OpenedSessions;
 pub use own_cookies::{CookieConfigError, InvalidCookie, Keep, OwnCookies, SetCookies};
 pub use request_cookies::{Lookup, RequestCookies};
@@ -33,6 +35,19 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// The cookies.
     pub cookie: CookieConfig,
+    /// Where sessions are kept.
+    pub store: TokenStore,
+    /// Most sessions kept in the process; of meaning for [`TokenStore::Session`] alone.
+    pub capacity: usize,
+}
+
+/// `token-store` (keycloak-adapter: `TokenStore`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenStore {
+    /// In the browser: see [`CookieStore`].
+    Cookie,
+    /// In this process: see [`MemoryStore`].
+    Session,
 }
 
 /// The attributes and keys of our cookies.

@@ -1,4 +1,4 @@
-//! Sessions that a worker has opened before, so that the same cookie is not decrypted with every request. It holds parsed state only,
+//! Sessions that a worker has opened before, so that the same one is not decrypted or decoded with every request. It holds parsed state only,
 //! never a verdict: limits and revocations are asked each time. Its life is that of one worker with one site: other keys or another site
 //! begin with another cache.
 
@@ -8,7 +8,7 @@ use crate::domain::{Session, Timestamp};
 
 /// Most sessions kept, in two generations of half as many; about 8 KB each.
 const CAPACITY: usize = 4096;
-/// How much of the text's end is the key: the last characters of the GCM tag, which no two sealed values share.
+/// How much of the text's end is the key: the last characters of the GCM tag, which no two sealed values share, or of a ticket's hash.
 const KEY_LEN: usize = 16;
 
 type Generation = HashMap<[u8; KEY_LEN], Entry>;
@@ -21,7 +21,7 @@ pub struct OpenedSessions {
 }
 
 struct Entry {
-    /// All of the sealed text. It is compared in full: only what equals something authentic is authentic.
+    /// All of the sealed text, or what a store in the process calls this state of the session. It is compared in full: only what equals something authentic is authentic.
     text: Box<[u8]>,
     ends: Timestamp,
     session: Arc<Session>,

@@ -19,6 +19,10 @@ use crate::domain::{Session, Timestamp};
 /// * **`save`** writes the session as it is now, whether new or changed, and answers with the cookies that the response
 ///   must set. `previous` is what the request carried: cookies that the new value does not replace are removed. A
 ///   session saved by one node is found by every node with the same keys (and the same back end).
+/// * **A login's session never takes over** what the request carried: it is found by another value, and a store that can forget
+///   ([`Recall::Forgets`]) forgets what the old value stood for.
+/// * **An older state does not win** over a newer one of the same session in a store that can compare them: the one proved later
+///   stays, with the later of the two last uses. In a browser's cookies the last answer wins.
 /// * **`close`** makes the browser forget, and the store too where it can ([`Recall`]). Closing what is not there is no
 ///   error.
 /// * **What a crash may lose**: nothing that `save` has answered, except in a store that lives in the process.
@@ -26,8 +30,8 @@ use crate::domain::{Session, Timestamp};
 ///
 /// Futures need not be `Send`: each request stays on its worker.
 pub trait SessionStore: fmt::Debug + Send + Sync {
-    /// The live session that `cookies` carry. `opened` is what this worker has opened before: a store whose sessions must be decrypted looks
-    /// there first.
+    /// The live session that `cookies` carry. `opened` is what this worker has opened before: a store whose sessions must be decrypted or decoded
+    /// looks there first.
     fn find<'a>(
         &'a self,
         cookies: &'a RequestCookies,

@@ -16,6 +16,8 @@ pub struct Metrics {
     refreshes: IntCounterVec,
     ready: IntGauge,
     revocations: IntGauge,
+    sessions: IntGauge,
+    sessions_dropped: IntCounter,
 }
 
 impl Metrics {
@@ -47,6 +49,12 @@ impl Metrics {
         let revocations = gauge("doorward_revocations", "Revocations held.")?;
         let sign_outs = IntCounter::new("doorward_sign_outs_total", "Sign-outs by users at this node.")?;
         registry.register(Box::new(sign_outs.clone()))?;
+        let sessions = gauge("doorward_sessions", "Sessions kept in this process; none where cookies keep them.")?;
+        let dropped = IntCounter::new(
+            "doorward_sessions_dropped_total",
+            "Sessions that had to go before their time for others.",
+        )?;
+        registry.register(Box::new(dropped.clone()))?;
         let info = gauge_with_version(&registry)?;
         info.set(1);
         Ok(Self {
@@ -59,6 +67,8 @@ impl Metrics {
             refreshes,
             ready,
             revocations,
+            sessions,
+            sessions_dropped: dropped,
             registry,
         })
     }
@@ -88,6 +98,16 @@ impl Metrics {
     /// A presented session no longer counts.
     pub fn lapsed(&self, reason: &'static str) {
         self.sessions_lapsed.with_label_values(&[reason]).inc();
+    }
+
+    /// So many sessions are kept in this process.
+    pub fn sessions_held(&self, count: usize) {
+        self.sessions.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A session had to go before its time, since there was no room.
+    pub fn session_dropped(&self) {
+        self.sessions_dropped.inc();
     }
 
     /// The application did not answer.

@@ -48,7 +48,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("proxy", &["caller", "target", "message", "session", "renewal", "revocation", "respond", "status", "domain"]),
     ("login", &["caller", "target", "message", "session", "revocation", "oidc", "respond", "status", "domain"]),
     // What is revoked is asked by whoever has a session in hand, not by what keeps or proves it.
-    ("session", &["domain"]),
+    ("session", &["status", "domain"]),
     // One refresh: between what keeps sessions, what ends them, and who renews them.
     ("renewal", &["session", "revocation", "oidc", "status", "lifecycle", "expiring", "domain"]),
     ("revocation", &["expiring", "domain"]),
@@ -78,7 +78,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["commands", "main"]),
     ("config", &["config::source"]),
     ("cookie", &["session::own_cookies"]),
-    ("dashmap", &["expiring"]),
+    ("dashmap", &["expiring", "session::memory_store::table"]),
     ("futures_util", &[]),
     ("getrandom", &["domain::random"]),
     ("http", &[]),
@@ -91,7 +91,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("prometheus", &["app", "status::metrics"]),
     ("regex", &["login::redirect_rewrite"]),
     ("reqwest", &["http_client"]),
-    ("ring", &["oidc", "session::keys"]),
+    ("ring", &["oidc", "session::keys", "session::memory_store::table"]),
     ("rustls_native_certs", &["http_client"]),
     ("rustls", &["http_client"]),
     ("serde", &["config::source", "login::attempt", "login::kept_form", "oidc", "session", "status"]),

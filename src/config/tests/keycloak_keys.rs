@@ -6,6 +6,7 @@ use super::{PUBLIC_KEY, accepted, assert_refused, file, read, refused};
 use crate::{
     config::keycloak::{Effect, KEYS},
     oidc::{Algorithm, ClientAuth, PrivateKeyForm, ProviderId},
+    session::TokenStore,
 };
 
 /// Every key of `AdapterConfig` and its parents, with a value that asks for what is not the default.
@@ -245,7 +246,17 @@ fn symmetric_algorithms_need_a_secret() {
 }
 
 #[test]
-fn the_session_store_is_not_supported_yet() {
-    assert_refused(&file(json!({"token-store": "SESSION"}), json!({})), "token-store", "not supported yet");
+fn sessions_are_kept_in_cookies_unless_the_file_says_otherwise() {
+    let absent = accepted(&file(json!({}), json!({})));
+    assert_eq!((absent.session.store, absent.session.capacity), (TokenStore::Cookie, 100_000));
+    for name in ["session", "SESSION", "Session"] {
+        let kept = accepted(&file(json!({"token-store": name}), json!({"session": {"capacity": 7}})));
+        assert_eq!((kept.session.store, kept.session.capacity), (TokenStore::Session, 7));
+        assert!(kept.warnings.iter().any(|line| line.starts_with("token-store: is `session`")), "{:?}", kept.warnings);
+    }
     assert_eq!(refused(&file(json!({"token-store": "x"}), json!({}))).len(), 1);
+    let none = json!({"session": {"capacity": 0}});
+    assert_refused(&file(json!({"token-store": "session"}), none), "sidecar.session.capacity", "must be");
+    let idle = accepted(&file(json!({}), json!({"session": {"capacity": 7}})));
+    assert!(idle.warnings.iter().any(|line| line.starts_with("sidecar.session.capacity")), "{:?}", idle.warnings);
 }
