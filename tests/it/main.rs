@@ -20,6 +20,7 @@ mod keycloak_keys;
 mod large;
 mod limits;
 mod login;
+mod memory_store;
 mod operation;
 mod paths;
 mod patience;

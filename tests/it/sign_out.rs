@@ -19,7 +19,9 @@ fn is_in(scene: &Scene, browser: &identity_server::Browser) -> bool {
 
 #[test]
 fn a_sign_out_ends_the_session_here_and_there_and_comes_back() {
-    for options in [Options::default(), Options::keycloak()] {
+    for options in
+        [Options::default(), Options::keycloak(), Options::default().in_process(), Options::keycloak().in_process()]
+    {
         let scene = options.start();
         let mut browser = scene.signed_in();
         let copy = browser.clone();
@@ -160,17 +162,19 @@ fn the_refresh_token_is_revoked_before_the_browser_is_sent_on() {
 /// The session ends here first: while the provider is still thinking, a copy of the cookie is already worth nothing.
 #[test]
 fn the_local_session_ends_before_the_provider_is_asked() {
-    let scene = Scene::start();
-    let browser = scene.signed_in();
-    scene.server.next(Endpoint::Revocation, Fault::Hang);
-    let mut leaving = browser.clone();
-    std::thread::scope(|scope| {
-        let out = scope.spawn(|| scene.sign_out(&mut leaving).status);
-        assert!(scene.server.wait_for_calls(Endpoint::Revocation, 1));
-        assert!(!is_in(&scene, &browser), "still in while the provider is asked");
-        scene.server.release();
-        assert_eq!(out.join().unwrap(), 303);
-    });
+    for options in [Options::default(), Options::default().in_process()] {
+        let scene = options.start();
+        let browser = scene.signed_in();
+        scene.server.next(Endpoint::Revocation, Fault::Hang);
+        let mut leaving = browser.clone();
+        std::thread::scope(|scope| {
+            let out = scope.spawn(|| scene.sign_out(&mut leaving).status);
+            assert!(scene.server.wait_for_calls(Endpoint::Revocation, 1));
+            assert!(!is_in(&scene, &browser), "still in while the provider is asked");
+            scene.server.release();
+            assert_eq!(out.join().unwrap(), 303);
+        });
+    }
 }
 
 #[test]
@@ -193,12 +197,14 @@ fn a_provider_in_trouble_keeps_nobody_signed_in() {
 
 #[test]
 fn a_provider_that_is_down_keeps_nobody_signed_in() {
-    let mut scene = Scene::start();
-    let mut browser = scene.signed_in();
-    let copy = browser.clone();
-    scene.server.stop();
-    assert_eq!(scene.sign_out(&mut browser).status, 303);
-    assert!(!scene.holds_session(&browser) && !is_in(&scene, &copy));
+    for options in [Options::default(), Options::default().in_process()] {
+        let mut scene = options.start();
+        let mut browser = scene.signed_in();
+        let copy = browser.clone();
+        scene.server.stop();
+        assert_eq!(scene.sign_out(&mut browser).status, 303);
+        assert!(!scene.holds_session(&browser) && !is_in(&scene, &copy));
+    }
 }
 
 #[test]

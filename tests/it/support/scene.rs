@@ -65,6 +65,11 @@ impl Options {
         self.with(json!({ "sidecar": { "trusted-proxies": ["127.0.0.1"] } }))
     }
 
+    /// With sessions kept in the adapter's process.
+    pub(crate) fn in_process(self) -> Self {
+        self.with(json!({ "token-store": "session" }))
+    }
+
     /// With this laid over the configuration.
     pub(crate) fn with(mut self, config: Value) -> Self {
         merge(&mut self.config, config);
