@@ -223,3 +223,15 @@ impl fmt::Debug for SessionTable {
         f.debug_struct("SessionTable").field("capacity", &self.capacity).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_table_is_told_of_at_most_once_a_minute() {
+        let mut ledger = Ledger::default();
+        let told = [0, 1, 59, 60, 61, 119, 120].map(|second| ledger.tells(Timestamp::from_secs(1_000 + second)));
+        assert_eq!(told, [true, false, false, true, false, false, true]);
+    }
+}
