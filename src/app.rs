@@ -3,15 +3,16 @@
 
 mod listener;
 
-use std::{future::Future, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{fmt, future::Future, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use actix_server::{Server, ServerHandle};
 use arc_swap::ArcSwap;
 use thiserror::Error;
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     admin::Admin,
-    background::discovery::Discovery,
+    background::{certificate::CertificateWatch, discovery::Discovery},
     config::Config,
     domain::{Clock, NodeIncarnation, Random, opaque_token},
     front::Worker,
@@ -27,6 +28,7 @@ use crate::{
     },
     site::Site,
     status::{Metrics, Readiness},
+    tls::{ListenerTls, TlsError},
 };
 use listener::Bound;
 
@@ -34,13 +36,21 @@ use listener::Bound;
 #[derive(Debug)]
 pub struct App {
     public: Bound,
+    public_tls: Option<Encryption>,
     admin: Bound,
+    admin_tls: Option<Encryption>,
     site: Arc<ArcSwap<Site>>,
     status: Arc<Admin>,
     discovery: Discovery,
     errands: Errands,
     random: Arc<dyn Random>,
     drain: Duration,
+}
+
+/// TLS of one listener: what shakes hands, and the loop that keeps its certificate fresh.
+struct Encryption {
+    acceptor: TlsAcceptor,
+    watch: CertificateWatch,
 }
 
 /// What the outside world is to a process; tests bring their own.
@@ -76,6 +86,9 @@ pub enum StartError {
     /// The provider's side cannot be set up.
     #[error("the identity server's side cannot be set up")]
     Provider(#[from] oidc::BuildError),
+    /// A listener's TLS cannot be set up.
+    #[error("a listener's TLS cannot be set up")]
+    Tls(#[from] TlsError),
 }
 
 /// The one site of this version. Its name is in every seal.
@@ -99,6 +112,8 @@ impl App {
         });
         let public = listener::public(&config.listen)?;
         let admin = listener::admin(config.admin.listen)?;
+        let public_tls = Encryption::of("public", config.tls.as_ref(), &status)?;
+        let admin_tls = Encryption::of("admin", config.admin.tls.as_ref(), &status)?;
         let drain = config.proxy.limits.drain;
         let provider = Arc::new(Provider::build(config.oidc.clone(), world.clock.clone(), world.random.clone())?);
         let lasting = Lasting {
@@ -117,7 +132,9 @@ impl App {
         let site = Arc::new(ArcSwap::from_pointee(site));
         Ok(Self {
             public,
+            public_tls,
             admin,
+            admin_tls,
             site,
             status,
             discovery,
@@ -149,7 +166,10 @@ impl App {
         let (public, admin) = self.servers()?;
         tracing::info!(listener = "public", address = %self.public, "listening");
         tracing::info!(listener = "admin", address = %self.admin, "listening");
-        supervisor.spawn("discovery", self.discovery.run(shutdown));
+        supervisor.spawn("discovery", self.discovery.run(shutdown.clone()));
+        for encryption in [self.public_tls, self.admin_tls].into_iter().flatten() {
+            supervisor.spawn("certificate", encryption.watch.run(shutdown.clone()));
+        }
         let (public_handle, admin_handle) = (public.handle(), admin.handle());
         let readiness = self.status.readiness.clone();
         let mut servers = std::pin::pin!(async { futures_util::join!(public, admin) });
@@ -173,9 +193,30 @@ impl App {
         let (site, metrics, random) = (self.site.clone(), self.status.metrics.clone(), self.random.clone());
         let worker = move || Rc::new(Worker::new(site.clone(), metrics.clone(), random.clone()));
         let limits = self.site.load().limits;
-        let public = listener::serve_public(&self.public, worker, limits, self.drain)?;
-        let admin = listener::serve_admin(&self.admin, &self.status)?;
+        let acceptor = |encryption: &'_ Option<Encryption>| encryption.as_ref().map(|one| one.acceptor.clone());
+        let (public_tls, admin_tls) = (acceptor(&self.public_tls), acceptor(&self.admin_tls));
+        let public = listener::serve_public(&self.public, public_tls.as_ref(), worker, limits, self.drain)?;
+        let admin = listener::serve_admin(&self.admin, admin_tls.as_ref(), &self.status)?;
         Ok((public, admin))
+    }
+}
+
+impl Encryption {
+    fn of(listener: &'static str, tls: Option<&ListenerTls>, status: &Admin) -> Result<Option<Self>, TlsError> {
+        let Some(tls) = tls else { return Ok(None) };
+        let watch = CertificateWatch {
+            listener,
+            watch: tls.pair.clone(),
+            interval: tls.reload_interval,
+            metrics: status.metrics.clone(),
+        };
+        Ok(Some(Self { acceptor: tls.acceptor()?, watch }))
+    }
+}
+
+impl fmt::Debug for Encryption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Encryption({:?})", self.watch)
     }
 }
 

@@ -10,7 +10,10 @@ use http::{HeaderMap, header};
 use ipnet::IpNet;
 use url::Url;
 
-use crate::{message::Request, respond::Refusal};
+use crate::{
+    message::{Request, Transport},
+    respond::Refusal,
+};
 
 /// How this site is reached.
 #[derive(Clone, Debug)]
@@ -108,7 +111,9 @@ impl Caller {
     pub fn of(request: &Request, config: &Config) -> Result<Self, Refusal> {
         let peer_is_trusted = config.trusts(request.peer);
         let said = |name: &str| peer_is_trusted.then(|| last_value(&request.headers, name)).flatten();
-        let secure = said("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
+        // A gateway may speak TLS to us, and plain http to the client: what it says of the client goes before.
+        let secure = said("x-forwarded-proto")
+            .map_or(request.transport == Transport::Tls, |proto| proto.eq_ignore_ascii_case("https"));
         let host = host(&request.headers)?;
         let named = said("x-forwarded-host").unwrap_or(host);
         let chain = if peer_is_trusted { Chain::read(&request.headers) } else { Chain::default() };

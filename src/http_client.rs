@@ -1,13 +1,18 @@
 //! The one outgoing client for everything but the application: follows no redirect, has timeouts, reads no more than it must,
-//! and knows its trusted roots.
+//! and believes whom it was told to.
 
-use std::{error::Error as _, sync::Arc, time::Duration};
+use std::{error::Error as _, fmt, time::Duration};
 
-use rustls::RootCertStore;
 use thiserror::Error;
+use url::Url;
+
+use crate::{
+    domain::SecretString,
+    tls::{Identity, Trust},
+};
 
 /// How calls to the identity server are bounded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Longest time to connect.
     pub connect_timeout: Duration,
@@ -15,10 +20,20 @@ pub struct Config {
     pub total_timeout: Duration,
     /// Connections kept idle per host.
     pub pool_size: usize,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// What we show to a server that asks who we are.
+    pub identity: Option<Identity>,
+    /// The forward proxy that all calls go through; what the environment says of proxies never counts.
+    pub proxy: Option<ForwardProxy>,
 }
 
-/// A client for calls to the identity server. Cheap to clone.
+/// A forward proxy: `http://[user:password@]host[:port]`. Secret as a whole, since it may hold a password.
 #[derive(Clone, Debug)]
+pub struct ForwardProxy(SecretString);
+
+/// A client for calls to the identity server. Cheap to clone.
+#[derive(Clone)]
 pub struct HttpClient(reqwest::Client);
 
 /// Why a call has no answer. Holds no header and no body.
@@ -52,10 +67,14 @@ impl HttpClient {
     pub fn build(config: &Config) -> Result<Self, HttpError> {
         #[expect(clippy::disallowed_methods, reason = "the one place that builds an outgoing client")]
         let builder = reqwest::Client::builder();
+        let tls = config.trust.client(config.identity.as_ref()).map_err(|e| HttpError::Unsendable(e.to_string()))?;
+        let builder = match &config.proxy {
+            None => builder.no_proxy(),
+            Some(proxy) => builder.no_proxy().proxy(proxy.to_reqwest()?),
+        };
         builder
-            .tls_backend_preconfigured(tls()?)
+            .tls_backend_preconfigured(tls)
             .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             .connect_timeout(config.connect_timeout)
             .timeout(config.total_timeout)
             .pool_max_idle_per_host(config.pool_size)
@@ -85,6 +104,34 @@ impl HttpClient {
     }
 }
 
+/// Says nothing: a proxy's password may be in it.
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HttpClient")
+    }
+}
+
+impl ForwardProxy {
+    /// Reads `http://[user:password@]host[:port]`. A proxy that is itself spoken to by TLS is not supported.
+    ///
+    /// # Errors
+    /// What is wrong with it, without quoting it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let url = Url::parse(text).map_err(|_| "must be a URL, for example `http://proxy.example.com:3128`")?;
+        match &url {
+            url if url.scheme() != "http" => Err("must begin with `http://`"),
+            url if url.path() != "/" || url.query().is_some() || url.fragment().is_some() => {
+                Err("must be scheme, host and port only, with or without `user:password@`")
+            }
+            _ => Ok(Self(SecretString::new(text))),
+        }
+    }
+
+    fn to_reqwest(&self) -> Result<reqwest::Proxy, HttpError> {
+        reqwest::Proxy::all(self.0.expose()).map_err(|_| HttpError::Unsendable("the proxy cannot be used".to_owned()))
+    }
+}
+
 impl From<reqwest::Error> for HttpError {
     fn from(error: reqwest::Error) -> Self {
         if error.is_timeout() {
@@ -106,17 +153,4 @@ fn chain(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     text
-}
-
-/// TLS with the machine's trusted roots and the embedded ones (Mozilla's), so that an image without a CA folder works.
-fn tls() -> Result<rustls::ClientConfig, HttpError> {
-    let mut roots = RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let native = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(native.certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| HttpError::Unsendable(e.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }

@@ -37,6 +37,7 @@ pub mod background;
 pub mod respond;
 pub mod status;
 pub mod http_client;
+pub mod tls;
 pub mod lifecycle;
 pub mod telemetry;
 pub mod expiring;

@@ -20,10 +20,21 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The address of the socket's other end; `None` on a unix socket.
     pub peer: Option<IpAddr>,
+    /// What carried it to us.
+    pub transport: Transport,
     /// Our name for this request, in logs, pages and `X-Request-Id`.
     pub id: RequestId,
     /// The body.
     pub body: Body,
+}
+
+/// What a connection to us is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Nothing hides it: TLS, if any, ended before us.
+    Plain,
+    /// TLS that ends here.
+    Tls,
 }
 
 /// A response on its way out.

@@ -7,13 +7,16 @@ use actix_web::{HttpResponse, http::header, web};
 use crate::{
     revocation::Revocations,
     status::{Metrics, Readiness},
+    tls::ListenerTls,
 };
 
 /// Where the admin listener listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// TCP address; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// TLS, if it speaks that.
+    pub tls: Option<ListenerTls>,
 }
 
 /// What the admin listener tells of.

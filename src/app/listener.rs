@@ -13,17 +13,18 @@ use std::{
     time::Duration,
 };
 
-use actix_http::HttpService;
+use actix_http::{HttpService, error::DispatchError};
 use actix_server::Server;
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{App as ActixApp, dev::AppConfig, web};
 use tokio::net::{TcpStream as Tcp, UnixStream as Unix};
+use tokio_rustls::TlsAcceptor;
 
 use super::StartError;
 use crate::{
     admin::{self, Admin},
     config::Listen,
-    front::{self, Worker, patience::Watched},
+    front::{self, Worker, patience::Watched, socket::Socket},
     proxy::Limits,
 };
 
@@ -86,16 +87,19 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Serves the public listener: one worker per core, each with connections of its own to the application.
 pub(super) fn serve_public(
     bound: &Bound,
+    tls: Option<&TlsAcceptor>,
     worker: impl Fn() -> Rc<Worker> + Clone + Send + 'static,
     limits: Limits,
     drain: Duration,
 ) -> io::Result<Server> {
+    let tls = tls.cloned();
     let builder = Server::build().disable_signals().shutdown_timeout(whole_seconds(drain));
     let signal = builder.graceful_shutdown_signal();
     macro_rules! service {
         ($stream:ty) => {
             move || {
                 let signal = signal.clone();
+                let tls = tls.clone();
                 let worker = worker();
                 let app = ActixApp::new()
                     .app_data(web::Data::new(worker))
@@ -112,14 +116,22 @@ pub(super) fn serve_public(
                         let signal = signal.clone();
                         async move { signal.notified().await }
                     })
-                    .on_connect_ext(|io: &Watched<$stream>, data| {
+                    .on_connect_ext(|io: &Watched<Socket<$stream>>, data| {
                         data.insert(io.turn());
+                        data.insert(io.socket().transport());
                     })
                     .h1(map_config(app, |()| AppConfig::default()));
                 fn_service(move |io: $stream| {
-                    let peer = io.peer();
-                    let io = Watched::new(io, limits.client_header_timeout, limits.keep_alive);
-                    async move { Ok::<_, actix_http::error::DispatchError>((io, peer)) }
+                    let (peer, tls) = (io.peer(), tls.clone());
+                    async move {
+                        let io = Socket::accept(io, tls.as_ref(), limits.client_header_timeout).await;
+                        let io = Watched::new(
+                            io.map_err(DispatchError::Io)?,
+                            limits.client_header_timeout,
+                            limits.keep_alive,
+                        );
+                        Ok::<_, DispatchError>((io, peer))
+                    }
                 })
                 .and_then(http)
             }
@@ -132,17 +144,35 @@ pub(super) fn serve_public(
     Ok(builder.run())
 }
 
+/// Longest time for a client of the admin listener to shake hands, and then to send a request's head: what actix allows by itself.
+const ADMIN_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Serves the admin listener.
-pub(super) fn serve_admin(bound: &Bound, status: &Arc<Admin>) -> io::Result<Server> {
+pub(super) fn serve_admin(bound: &Bound, tls: Option<&TlsAcceptor>, status: &Arc<Admin>) -> io::Result<Server> {
     let Bound::Tcp(listener, _) = bound else {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "the admin listener is TCP"));
     };
-    let status = web::Data::from(status.clone());
-    let server = actix_web::HttpServer::new(move || ActixApp::new().app_data(status.clone()).configure(admin::routes))
-        .workers(1)
-        .disable_signals()
-        .listen(listener.try_clone()?)?;
-    Ok(server.run())
+    let (tls, status) = (tls.cloned(), web::Data::from(status.clone()));
+    let factory = move || {
+        let tls = tls.clone();
+        let app = ActixApp::new()
+            .app_data(status.clone())
+            .configure(admin::routes)
+            .into_factory()
+            .map_err(|error: actix_web::Error| error.error_response());
+        let http =
+            HttpService::build().client_request_timeout(ADMIN_PATIENCE).h1(map_config(app, |()| AppConfig::default()));
+        fn_service(move |io: Tcp| {
+            let (peer, tls) = (io.peer(), tls.clone());
+            async move {
+                let io = Socket::accept(io, tls.as_ref(), ADMIN_PATIENCE).await;
+                Ok::<_, DispatchError>((io.map_err(DispatchError::Io)?, peer))
+            }
+        })
+        .and_then(http)
+    };
+    let builder = Server::build().workers(1).disable_signals();
+    Ok(builder.listen("admin", listener.try_clone()?, factory)?.run())
 }
 
 /// At least one, rounded up.

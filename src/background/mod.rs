@@ -1,4 +1,5 @@
 //! Loops that outlive requests. Each is an `async fn run(self, Shutdown)` that ends soon after shutdown has begun.
 
 pub mod backoff;
+pub mod certificate;
 pub mod discovery;

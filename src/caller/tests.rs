@@ -32,6 +32,7 @@ fn request(peer: Option<&str>, headers: &[(&str, &str)]) -> Request {
         target: Target::parse("/").unwrap(),
         headers: map,
         peer: peer.map(|peer| peer.parse().unwrap()),
+        transport: Transport::Plain,
         id: RequestId::random(&SystemRandom),
         body: Body::Empty,
     }

@@ -65,7 +65,9 @@ fn cannot_start(error: &StartError) -> ExitCode {
     tracing::error!("cannot start: {error}{cause}");
     match error {
         StartError::Bind { .. } => ExitCode::from(UNAVAILABLE),
-        StartError::Cookies(_) | StartError::Keys(_) | StartError::Provider(_) => ExitCode::from(BAD_CONFIG),
+        StartError::Cookies(_) | StartError::Keys(_) | StartError::Provider(_) | StartError::Tls(_) => {
+            ExitCode::from(BAD_CONFIG)
+        }
         StartError::Metrics(_) => ExitCode::FAILURE,
     }
 }

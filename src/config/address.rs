@@ -24,22 +24,31 @@ pub(super) fn tcp(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "must be an IP address and a port, for example `0.0.0.0:8080` or `[::]:8080`")
 }
 
-/// `http://host[:port]` or `unix:/path`.
-pub(super) fn upstream(text: &str) -> Result<Upstream, &'static str> {
+/// An application's address as it is written.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Application {
+    /// All there is to know of it.
+    Plain(Upstream),
+    /// Behind TLS.
+    Tls { host: String, port: u16 },
+}
+
+/// `http://host[:port]`, `https://host[:port]` or `unix:/path`.
+pub(super) fn upstream(text: &str) -> Result<Application, &'static str> {
     if let Some(path) = unix(text)? {
-        return Ok(Upstream::Unix(path));
+        return Ok(Application::Plain(Upstream::Unix(path)));
     }
     let url = origin(text)?;
-    if url.scheme() != "http" {
-        return Err("is https, which is not supported yet");
-    }
     let host = match url.host() {
         Some(Host::Ipv6(address)) => address.to_string(),
         Some(host) => host.to_string(),
         None => return Err("must name a host"),
     };
     let port = url.port_or_known_default().unwrap_or(80);
-    Ok(Upstream::Tcp { host, port })
+    Ok(match url.scheme() {
+        "https" => Application::Tls { host, port },
+        _ => Application::Plain(Upstream::Tcp { host, port }),
+    })
 }
 
 /// An origin: scheme (`http` or `https`), host and port, nothing else (RFC 6454, section 6.2).
@@ -88,10 +97,12 @@ pub(super) fn trusted_peer(text: &str) -> Result<TrustedPeer, &'static str> {
 pub(super) fn is_own(upstream: &Upstream, listen: &Listen) -> bool {
     match (upstream, listen) {
         (Upstream::Unix(application), Listen::Unix(own)) => application == own,
-        (Upstream::Tcp { host, port }, Listen::Tcp(own)) if *port == own.port() => match host.parse::<IpAddr>() {
-            Ok(address) => address == own.ip() || (address.is_loopback() && own.ip().is_unspecified()),
-            Err(_) => host == "localhost" && (own.ip().is_loopback() || own.ip().is_unspecified()),
-        },
+        (Upstream::Tcp { host, port } | Upstream::Tls { host, port, .. }, Listen::Tcp(own)) if *port == own.port() => {
+            match host.parse::<IpAddr>() {
+                Ok(address) => address == own.ip() || (address.is_loopback() && own.ip().is_unspecified()),
+                Err(_) => host == "localhost" && (own.ip().is_loopback() || own.ip().is_unspecified()),
+            }
+        }
         _ => false,
     }
 }
@@ -110,14 +121,17 @@ mod tests {
 
     #[test]
     fn an_upstream_is_an_address_and_nothing_more() {
-        let tcp = |host: &str, port| Ok(Upstream::Tcp { host: host.to_owned(), port });
+        let tcp = |host: &str, port| Ok(Application::Plain(Upstream::Tcp { host: host.to_owned(), port }));
+        let tls = |host: &str, port| Ok(Application::Tls { host: host.to_owned(), port });
+        assert_eq!(upstream("https://app"), tls("app", 443));
+        assert_eq!(upstream("https://[::1]:8443"), tls("::1", 8443));
         assert_eq!(upstream("http://127.0.0.1:3000"), tcp("127.0.0.1", 3000));
         assert_eq!(upstream("http://app/"), tcp("app", 80));
         assert_eq!(upstream("http://[::1]:3000"), tcp("::1", 3000));
-        assert_eq!(upstream("unix:/run/app.sock"), Ok(Upstream::Unix("/run/app.sock".into())));
+        assert_eq!(upstream("unix:/run/app.sock"), Ok(Application::Plain(Upstream::Unix("/run/app.sock".into()))));
         let refused = [
             "127.0.0.1:3000",
-            "https://app",
+            "https://app/base",
             "http://app/base",
             "http://app?x",
             "http://user@app",

@@ -3,13 +3,16 @@
 
 use std::{path::Path, time::Duration};
 
+use serde_json::Value;
+
 use super::{
-    file, pem,
+    file, pem, tls,
     value::{Node, Object},
 };
 use crate::{
     domain::SecretString,
-    oidc::{Algorithm, ClientAuth, PrivateKey},
+    oidc::{Algorithm, ClientAuth, PrivateKey, PrivateKeyForm},
+    tls::keystore::Passwords,
 };
 
 /// How long a client assertion is good when nothing says otherwise (keycloak-adapter: `JWTClientCredentialsProvider`).
@@ -17,9 +20,6 @@ const ASSERTION_LIFETIME: Duration = Duration::from_secs(10);
 const MAX_ASSERTION_LIFETIME: Duration = Duration::from_secs(300);
 const ABSENT_KEY: &str = "needs a private key: `private-key`, `private-key-file` or `credentials.jwt`";
 const ABSENT_SECRET: &str = "needs a secret: `client-secret` or `credentials.secret`";
-const HOW_TO_CONVERT: &str = "must be `PEM`: convert the store with `keytool -importkeystore -srckeystore STORE \
-     -destkeystore STORE.p12 -deststoretype PKCS12` and `openssl pkcs12 -in STORE.p12 -nocerts -nodes -out KEY.pem`, \
-     then name KEY.pem as the file";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Method {
@@ -56,7 +56,9 @@ struct Material {
 pub(super) fn client_auth(root: &Object<'_>, provider: &Object<'_>) -> Option<ClientAuth> {
     let chosen = provider.at("client-authentication");
     let public = root.at("public-client").flag().unwrap_or(false);
-    let (theirs, own) = (keycloak_material(&root.at("credentials")), own_material(provider));
+    let resource = root.at("resource");
+    let resource = resource.raw().and_then(Value::as_str);
+    let (theirs, own) = (keycloak_material(&root.at("credentials"), resource), own_material(provider));
     if theirs.is_there && own.is_there {
         provider.node().fault("holds a secret or key although `credentials` does too");
     }
@@ -133,7 +135,7 @@ fn own_material(provider: &Object<'_>) -> Material {
     }
 }
 
-fn keycloak_material(credentials: &Node<'_>) -> Material {
+fn keycloak_material(credentials: &Node<'_>, resource: Option<&str>) -> Material {
     let entries = credentials.object(&["jwt", "provider", "secret", "secret-jwt"]);
     let members = credentials.members();
     let named = entries.at("provider");
@@ -149,7 +151,7 @@ fn keycloak_material(credentials: &Node<'_>) -> Material {
     };
     let material = match kind {
         "secret" => secret(&entries),
-        "jwt" => signed_jwt(&entries.at("jwt").required()),
+        "jwt" => signed_jwt(&entries.at("jwt").required(), resource),
         "secret-jwt" => secret_jwt(&entries.at("secret-jwt").required()),
         _ => {
             if !named.is_absent() {
@@ -176,7 +178,7 @@ fn secret_jwt(node: &Node<'_>) -> Material {
     }
 }
 
-fn signed_jwt(node: &Node<'_>) -> Material {
+fn signed_jwt(node: &Node<'_>, resource: Option<&str>) -> Material {
     let known = [
         "client-key-alias",
         "client-key-password",
@@ -187,34 +189,36 @@ fn signed_jwt(node: &Node<'_>) -> Material {
         "token-timeout",
     ];
     let keys = node.object(&known);
-    for name in &known[..2] {
-        let node = keys.at(name);
-        if !node.is_absent() {
-            node.warn("has no effect: a PEM file holds one key in clear");
-        }
-    }
     let timeout = keys.at_or_alias("token-timeout", "token-expiration");
     Material {
         method: Some(Method::PrivateKeyJwt),
-        key: keystore(&keys),
+        key: keystore(&keys, resource),
         lifetime: timeout.duration(Duration::from_secs(1)..=MAX_ASSERTION_LIFETIME),
         ..Material::default()
     }
 }
 
-/// The key of `client-keystore-file`. Keycloak takes an absent type as JKS; only PEM can be read here.
-fn keystore(keys: &Object<'_>) -> Option<PrivateKey> {
-    let kind = keys.at("client-keystore-type");
-    let is_pem = kind.text().is_some_and(|kind| kind.eq_ignore_ascii_case("PEM"));
-    if !is_pem {
-        kind.fault(HOW_TO_CONVERT);
-        return None;
+/// The key of `client-keystore-file`. Java's stores are told apart by what stands in them, not by `client-keystore-type`.
+fn keystore(keys: &Object<'_>, resource: Option<&str>) -> Option<PrivateKey> {
+    let [alias, file, kind] = ["client-key-alias", "client-keystore-file", "client-keystore-type"].map(|n| keys.at(n));
+    let [password, key_password] = ["client-keystore-password", "client-key-password"].map(|name| keys.at(name));
+    let file = file.required();
+    if kind.one_of(&[("JKS", false), ("PKCS12", false), ("PEM", true)]) == Some(true) {
+        for node in [alias, password, key_password].iter().filter(|node| !node.is_absent()) {
+            node.warn("has no effect: a PEM file holds one key in clear");
+        }
+        return key_in_file(&file);
     }
-    let password = keys.at("client-keystore-password");
-    if !password.is_absent() {
-        password.warn("has no effect: a PEM file holds one key in clear");
+    let (opens_store, opens_key) = (password.secret(), key_password.secret());
+    let store = tls::keystore(&file, Passwords { store: opens_store.as_ref(), key: opens_key.as_ref() })?;
+    // As in Keycloak, but a store with one key needs no name for it.
+    let alias = alias.text().or_else(|| resource.filter(|_| store.keys.len() > 1));
+    match store.into_key(alias) {
+        Ok(entry) if entry.alias.is_empty() => kind.fault("must be `PEM` for such a file"),
+        Ok(entry) => return Some(PrivateKey { der: entry.key, form: PrivateKeyForm::Pkcs8 }),
+        Err(error) => file.fault(format!("names a file that {error}")),
     }
-    key_in_file(&keys.at("client-keystore-file").required())
+    None
 }
 
 fn key_in_file(node: &Node<'_>) -> Option<PrivateKey> {

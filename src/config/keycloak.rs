@@ -6,7 +6,10 @@ use std::{num::NonZeroU16, time::Duration};
 use serde_json::Value;
 use url::{Host, Url};
 
-use super::value::{Node, Object};
+use super::{
+    tls,
+    value::{Node, Object},
+};
 use crate::{
     caller::{Origin, SslRequired},
     domain::{ClientId, Issuer},
@@ -34,15 +37,15 @@ use Effect::{Ignored, Refused, RefusedAlways, Works};
 /// Every key of the top level.
 pub(super) const KEYS: [(&str, Effect); 50] = [
     ("adapter-state-cookie-path", Works),
-    ("allow-any-hostname", Refused("a certificate for another host would be believed")),
+    ("allow-any-hostname", Works),
     ("always-refresh-token", Works),
     ("auth-server-url", Works),
     ("autodetect-bearer-only", Ignored("bearer tokens are not read yet")),
     ("bearer-only", Refused("users would be redirected to sign in where only bearer tokens may be accepted")),
     ("client-id", Works),
-    ("client-key-password", Refused("the identity server would be called without a client certificate")),
-    ("client-keystore", Refused("the identity server would be called without a client certificate")),
-    ("client-keystore-password", Refused("the identity server would be called without a client certificate")),
+    ("client-key-password", Works),
+    ("client-keystore", Works),
+    ("client-keystore-password", Works),
     ("confidential-port", Works),
     ("connection-pool-size", Works),
     ("connection-timeout-millis", Works),
@@ -52,7 +55,7 @@ pub(super) const KEYS: [(&str, Effect); 50] = [
     ("cors-exposed-headers", Ignored("CORS is not answered yet")),
     ("cors-max-age", Ignored("CORS is not answered yet")),
     ("credentials", Works),
-    ("disable-trust-manager", Refused("any certificate would be believed")),
+    ("disable-trust-manager", Works),
     ("enable-basic-auth", Refused("clients that sign in by Basic would be sent to a login page")),
     ("enable-cors", Refused("preflight requests would be sent to a login page, and origins not be checked")),
     ("enable-pkce", Works),
@@ -64,7 +67,7 @@ pub(super) const KEYS: [(&str, Effect); 50] = [
     ("policy-enforcer", RefusedAlways("requests would pass that its policies refuse")),
     ("principal-attribute", Works),
     ("provider-url", Works),
-    ("proxy-url", Refused("the identity server would be called directly")),
+    ("proxy-url", Works),
     ("public-client", Works),
     ("public-key-cache-ttl", Works),
     ("realm", Works),
@@ -79,8 +82,8 @@ pub(super) const KEYS: [(&str, Effect); 50] = [
     ("token-cookie-path", Works),
     ("token-minimum-time-to-live", Works),
     ("token-store", Works),
-    ("truststore", Refused("certificates would be checked against other roots than these")),
-    ("truststore-password", Refused("certificates would be checked against other roots than these")),
+    ("truststore", Works),
+    ("truststore-password", Works),
     (
         "turn-off-change-session-id-on-login",
         Ignored("every login gets a session of its own, so that nobody can fix it for another beforehand"),
@@ -117,7 +120,7 @@ pub(super) fn note_effects(root: &Object<'_>) {
 
 /// Whether a value is the one that Keycloak takes when the key is absent. Keycloak's own exports spell many out
 /// (`confidential-port: 0`).
-fn asks_for_nothing(value: &Value) -> bool {
+pub(super) fn asks_for_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Bool(true) => false,
@@ -271,7 +274,7 @@ pub(super) fn renewal(root: &Object<'_>) -> renewal::Config {
 
 /// `connection-pool-size`, `connection-timeout-millis` and `socket-timeout-millis`. The last bounds a whole call here.
 /// As in Keycloak, no positive timeout means the default, and no positive size means 10 (`HttpClientBuilder`).
-pub(super) fn http(root: &Object<'_>) -> http_client::Config {
+pub(super) fn http(root: &Object<'_>, provider: &Object<'_>) -> http_client::Config {
     let millis = |name, default| {
         let number = root.at(name).number(-1..=600_000)?;
         let millis = u64::try_from(number).ok().filter(|millis| *millis > 0);
@@ -279,6 +282,9 @@ pub(super) fn http(root: &Object<'_>) -> http_client::Config {
     };
     let pool_size = root.at("connection-pool-size").number(-1..=1000);
     http_client::Config {
+        trust: tls::trust(root, provider),
+        identity: tls::identity(root),
+        proxy: tls::forward_proxy(root),
         connect_timeout: millis("connection-timeout-millis", CONNECT_TIMEOUT).unwrap_or(CONNECT_TIMEOUT),
         total_timeout: millis("socket-timeout-millis", TOTAL_TIMEOUT).unwrap_or(TOTAL_TIMEOUT),
         pool_size: pool_size.map_or(20, |size| usize::try_from(size).ok().filter(|size| *size > 0).unwrap_or(10)),

@@ -23,6 +23,7 @@ mod source;
 mod substitute;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod units;
 mod value;
 
@@ -31,7 +32,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{admin, caller, login, oidc, proxy, renewal, session, telemetry};
+use crate::{admin, caller, login, oidc, proxy, renewal, session, telemetry, tls::ListenerTls};
 use fault::{JsonPath, Report};
 use value::Node;
 
@@ -43,6 +44,8 @@ pub use fault::{Fault, Faults};
 pub struct Config {
     /// The public listener.
     pub listen: Listen,
+    /// TLS of the public listener, if it speaks that.
+    pub tls: Option<ListenerTls>,
     /// The admin listener.
     pub admin: admin::Config,
     /// How the site is reached.

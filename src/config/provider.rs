@@ -10,13 +10,15 @@ use super::{
 };
 use crate::oidc::{self, Algorithm, ClientAuth, PinnedKey, ProviderId};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "acr-values",
     "algorithms",
+    "ca",
     "client-authentication",
     "client-secret",
     "clock-skew",
     "forwarded-params",
+    "insecure-tls",
     "key-id",
     "max-age",
     "params",
@@ -59,7 +61,7 @@ pub(super) fn read(root: &Object<'_>, node: &Node<'_>, public_url: Option<&Url>)
     let algorithms = algorithms(&keys.at("algorithms"), client_auth.as_ref());
     let pinned_key = pinned_key(root, &algorithms);
     let (jwks_cooldown, jwks_ttl) = keycloak::key_lifetimes(root);
-    let http = keycloak::http(root);
+    let http = keycloak::http(root, &keys);
     let params = params(&keys.at("params"));
     let forwarded_params = forwarded_params(&keys.at("forwarded-params"), &params);
     let clock_skew = keys.at("clock-skew").duration(Duration::ZERO..=MAX_CLOCK_SKEW);

@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{
-    Config, Listen, address, claims, cookie, keycloak, path, provider, redirect_rewrite, rules,
+    Config, Listen, address, claims, cookie, keycloak, path, provider, redirect_rewrite, rules, tls,
     value::{Node, Object},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     telemetry::{self, LogFormat},
 };
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 19] = [
     "admin",
     "allowed-hosts",
     "attempt-ttl",
@@ -33,12 +33,14 @@ const KEYS: [&str; 17] = [
     "response-mode",
     "rules",
     "session",
+    "tls",
     "trusted-proxies",
     "upstream",
+    "upstream-tls",
 ];
 
 /// Keys that are planned: refused, since what they ask for would not happen.
-const LATER: [&str; 16] = [
+const LATER: [&str; 15] = [
     "app-logout-hook",
     "app-session-cookies",
     "assertion",
@@ -53,7 +55,6 @@ const LATER: [&str; 16] = [
     "sites",
     "skew",
     "store",
-    "tls",
     "when-unprovable",
 ];
 
@@ -105,9 +106,11 @@ pub(super) fn read(root: &Object<'_>) -> Option<Config> {
         confidential_port: keycloak::confidential_port(root),
     };
     let user = claims::principal_attribute(root);
+    let tls = tls::listener(&keys.at("tls"));
     let proxy = proxy(&keys, &listen, read_limits(&limits), user);
     Some(Config {
         listen,
+        tls,
         admin,
         caller,
         telemetry,
@@ -121,12 +124,12 @@ pub(super) fn read(root: &Object<'_>) -> Option<Config> {
 }
 
 fn admin(node: &Node<'_>, public: &Listen) -> admin::Config {
-    let keys = node.object_with_later(&["listen"], &["public-path", "token"]);
+    let keys = node.object_with_later(&["listen", "tls"], &["public-path", "token"]);
     let listen = keys.at("listen").parse(address::tcp).unwrap_or(ADMIN_LISTEN);
     if *public == Listen::Tcp(listen) && listen.port() != 0 {
         keys.at("listen").fault("must not be the public listener's address");
     }
-    admin::Config { listen }
+    admin::Config { listen, tls: tls::listener(&keys.at("tls")) }
 }
 
 fn public_url(node: &Node<'_>, ssl_required: SslRequired) -> Option<Url> {
@@ -162,7 +165,7 @@ fn telemetry(node: &Node<'_>) -> telemetry::Config {
 
 fn proxy(keys: &Object<'_>, listen: &Listen, limits: Limits, user: IdentityValue) -> Option<proxy::Config> {
     let node = keys.at("upstream").required();
-    let upstream = node.parse(address::upstream);
+    let upstream = tls::upstream(&node, &keys.at("upstream-tls"));
     if upstream.as_ref().is_some_and(|upstream| address::is_own(upstream, listen)) {
         node.fault("is the public listener itself");
     }

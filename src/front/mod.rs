@@ -3,6 +3,7 @@
 //! the head.
 
 pub mod patience;
+pub mod socket;
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
@@ -19,7 +20,7 @@ use tracing::Instrument;
 
 use crate::{
     domain::Random,
-    message::{Body, BodyError, BodyStream, Request, RequestId, Response},
+    message::{Body, BodyError, BodyStream, Request, RequestId, Response, Transport},
     proxy::{Limits, Local, body::watched},
     respond::{Audience, Refusal},
     session::RequestCookies,
@@ -124,7 +125,9 @@ fn incoming(request: &HttpRequest, payload: web::Payload, limits: &Limits, id: R
     let method = Method::from_bytes(request.method().as_str().as_bytes()).map_err(|_| Refusal::NotImplemented)?;
     refuse_expectation(&headers)?;
     let body = watched(body_of(&headers, payload, is_endless(request))?, limits.idle_timeout);
-    Ok(Request { method, target, headers, peer: request.peer_addr().map(|peer| peer.ip().to_canonical()), id, body })
+    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    let transport = request.conn_data::<Transport>().copied().unwrap_or(Transport::Plain);
+    Ok(Request { method, target, headers, peer, transport, id, body })
 }
 
 fn target_of(request: &HttpRequest) -> Result<Target, Refusal> {

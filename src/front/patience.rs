@@ -49,6 +49,11 @@ impl<S> Watched<S> {
         Self { socket, turn: Rc::new(turn), timer: None }
     }
 
+    /// What is watched.
+    pub fn socket(&self) -> &S {
+        &self.socket
+    }
+
     /// Whose turn it is.
     pub fn turn(&self) -> Rc<Turn> {
         self.turn.clone()

@@ -205,6 +205,7 @@ impl ForwardError {
         match self {
             Self::Body(_) => "request_body",
             Self::Broken(_) | Self::Unasked => "broken",
+            Self::Connect(ConnectError::Distrusted(_)) => "tls",
             Self::Connect(_) => "connect",
             Self::TimedOut => "timeout",
             Self::Unforwardable(_) => "target",
@@ -220,7 +221,7 @@ impl ForwardError {
                 Refusal::BadRequest("The request's body did not arrive.".into())
             }
             Self::Broken(_) | Self::Unasked | Self::Connect(ConnectError::Broken(_)) => Refusal::UpstreamBroken,
-            Self::Connect(ConnectError::Refused(_)) => Refusal::UpstreamUnreachable,
+            Self::Connect(ConnectError::Refused(_) | ConnectError::Distrusted(_)) => Refusal::UpstreamUnreachable,
             Self::Connect(ConnectError::TimedOut) | Self::TimedOut => Refusal::UpstreamTimeout,
             Self::Unforwardable(_) => Refusal::BadRequest("The request target cannot be forwarded.".into()),
         }

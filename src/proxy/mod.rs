@@ -23,6 +23,7 @@ use crate::{
     respond::Refusal,
     session::{OpenedSessions, OwnCookies, RequestCookies, SessionStore, SetCookies},
     status::Metrics,
+    tls::Connector,
 };
 use authorize::{Denied, Permit, authorize};
 use forward::{ForwardError, Forwarded, forward};
@@ -55,6 +56,15 @@ pub enum Upstream {
         host: String,
         /// Port.
         port: u16,
+    },
+    /// `https://host:port`.
+    Tls {
+        /// Host name or address (IPv6 without brackets).
+        host: String,
+        /// Port.
+        port: u16,
+        /// Whom to believe there.
+        connector: Connector,
     },
     /// `unix:/path`.
     Unix(PathBuf),

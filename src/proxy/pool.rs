@@ -46,6 +46,9 @@ pub enum ConnectError {
     /// Nothing answered in time.
     #[error("connecting to the application took too long")]
     TimedOut,
+    /// TLS did not come about: the application speaks none, or its certificate may not be believed.
+    #[error("no TLS with the application")]
+    Distrusted(#[source] io::Error),
     /// The connection broke at once.
     #[error("the application closed a new connection")]
     Broken(#[source] hyper::Error),
@@ -110,10 +113,10 @@ impl Pool {
 
     async fn connect(&self) -> Result<SendRequest<Outgoing>, ConnectError> {
         match &self.upstream {
-            Upstream::Tcp { host, port } => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(ConnectError::Refused)?;
-                stream.set_nodelay(true).map_err(ConnectError::Refused)?;
-                handshake(stream).await
+            Upstream::Tcp { host, port } => handshake(tcp(host, *port).await?).await,
+            Upstream::Tls { host, port, connector } => {
+                let stream = tcp(host, *port).await?;
+                handshake(connector.connect(stream).await.map_err(ConnectError::Distrusted)?).await
             }
             Upstream::Unix(path) => handshake(UnixStream::connect(path).await.map_err(ConnectError::Refused)?).await,
         }
@@ -124,6 +127,12 @@ impl Idle {
     fn is_usable(&self) -> bool {
         self.sender.is_ready() && self.since.elapsed() < KEPT_FOR
     }
+}
+
+async fn tcp(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+    let stream = TcpStream::connect((host, port)).await.map_err(ConnectError::Refused)?;
+    stream.set_nodelay(true).map_err(ConnectError::Refused)?;
+    Ok(stream)
 }
 
 async fn handshake<S>(stream: S) -> Result<SendRequest<Outgoing>, ConnectError>

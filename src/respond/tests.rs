@@ -3,7 +3,11 @@
 use http::{HeaderName, Method};
 
 use super::*;
-use crate::{domain::SystemRandom, message::Body, target::Target};
+use crate::{
+    domain::SystemRandom,
+    message::{Body, Transport},
+    target::Target,
+};
 
 const PAGE: (&str, &str) = ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
 
@@ -13,7 +17,8 @@ fn request(method: Method, headers: &[(&str, &str)]) -> Request {
         map.append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
     }
     let id = RequestId::random(&SystemRandom);
-    Request { method, target: Target::parse("/").unwrap(), headers: map, peer: None, id, body: Body::Empty }
+    let target = Target::parse("/").unwrap();
+    Request { method, target, headers: map, peer: None, transport: Transport::Plain, id, body: Body::Empty }
 }
 
 fn navigates(headers: &[(&str, &str)]) -> bool {

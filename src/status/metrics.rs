@@ -14,6 +14,7 @@ pub struct Metrics {
     upstream_errors: IntCounterVec,
     discoveries: IntCounterVec,
     refreshes: IntCounterVec,
+    certificates: IntCounterVec,
     ready: IntGauge,
     revocations: IntGauge,
     sessions: IntGauge,
@@ -45,6 +46,11 @@ impl Metrics {
         let discoveries =
             counter("doorward_discoveries_total", "Readings of the provider's metadata and keys.", "outcome")?;
         let refreshes = counter("doorward_refreshes_total", "Refresh tokens sent, by what became of them.", "outcome")?;
+        let certificates = IntCounterVec::new(
+            Opts::new("doorward_certificate_changes_total", "Changed certificate files by what became of them."),
+            &["listener", "outcome"],
+        )?;
+        registry.register(Box::new(certificates.clone()))?;
         let ready = gauge("doorward_ready", "1 when this node should be sent traffic.")?;
         let revocations = gauge("doorward_revocations", "Revocations held.")?;
         let sign_outs = IntCounter::new("doorward_sign_outs_total", "Sign-outs by users at this node.")?;
@@ -65,6 +71,7 @@ impl Metrics {
             upstream_errors: upstream,
             discoveries,
             refreshes,
+            certificates,
             ready,
             revocations,
             sessions,
@@ -123,6 +130,11 @@ impl Metrics {
     /// A session was to be renewed, and `outcome` came of it.
     pub fn refresh(&self, outcome: &'static str) {
         self.refreshes.with_label_values(&[outcome]).inc();
+    }
+
+    /// A listener's certificate files changed: the new pair is served, or the old one is kept.
+    pub fn certificate(&self, listener: &'static str, outcome: &'static str) {
+        self.certificates.with_label_values(&[listener, outcome]).inc();
     }
 
     /// The text that Prometheus reads.

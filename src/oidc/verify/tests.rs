@@ -13,6 +13,7 @@ use crate::{
         claims::ClaimError,
         test_keys::{TestKey, der, key_set},
     },
+    tls::Trust,
 };
 
 const NOW: i64 = 1_760_000_000;
@@ -49,7 +50,14 @@ fn verifier(algorithms: &[Algorithm], auth: &ClientAuth) -> Verifier {
         forwarded_params: BTreeSet::new(),
         jwks_cooldown: Duration::ZERO,
         jwks_ttl: Duration::ZERO,
-        http: http_client::Config { connect_timeout: Duration::ZERO, total_timeout: Duration::ZERO, pool_size: 0 },
+        http: http_client::Config {
+            connect_timeout: Duration::ZERO,
+            total_timeout: Duration::ZERO,
+            pool_size: 0,
+            trust: Trust::default(),
+            identity: None,
+            proxy: None,
+        },
     };
     Verifier::new(issuer, &config)
 }

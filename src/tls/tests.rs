@@ -1,0 +1,1 @@
+//! Stories of keystores and pairs of files.
