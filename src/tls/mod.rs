@@ -20,7 +20,7 @@ use thiserror::Error;
 pub use connector::{Connector, Roots, Trust, Verification};
 pub use file::{FileError, read_file};
 pub use identity::{Identity, IdentityError};
-pub use listener::{Certificate, ListenerTls, Looked, MinimumVersion, PairError, PairFiles, Watch};
+pub use listener::{Certificate, ListenerTls, Looked, MinimumVersion, PairError, PairFiles, Watch, Wrong};
 
 /// TLS cannot be set up: the parts of a configuration contradict each other.
 #[derive(Debug, Error)]

@@ -28,6 +28,8 @@ mod rules;
 mod sessions;
 mod sign_out;
 mod streaming;
+mod tls;
+mod tls_provider;
 mod tokens;
 mod upstream;
 mod userinfo;

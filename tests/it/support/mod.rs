@@ -4,6 +4,7 @@ mod adapter;
 pub(crate) mod proxied;
 mod program;
 mod scene;
+pub(crate) mod tls;
 mod wait;
 
 pub(crate) use adapter::Adapter;
