@@ -6,6 +6,7 @@ mod keycloak_keys;
 mod meaning;
 mod secrets;
 mod sources;
+mod tls;
 
 use std::collections::BTreeMap;
 

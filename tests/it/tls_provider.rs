@@ -25,7 +25,7 @@ fn known() -> Pair {
     Pair { certificate: read("server.pem"), key: read("server.key.pem") }
 }
 
-/// A realm behind TLS: its metadata names only addresses behind the relay, but where browsers are sent.
+/// A realm behind TLS: its metadata names only addresses behind the relay.
 struct Behind {
     relay: Relay,
     server: IdentityServer,
@@ -47,7 +47,7 @@ impl Behind {
             let mut document: Value = serde_json::from_str(text).unwrap();
             for (name, value) in document.as_object_mut().unwrap() {
                 let url = value.as_str().unwrap_or_default();
-                if name != "issuer" && name != "authorization_endpoint" && url.starts_with(&plain) {
+                if name != "issuer" && url.starts_with(&plain) {
                     *value = json!(url.replacen(&plain, &origin, 1));
                 }
             }
@@ -58,7 +58,7 @@ impl Behind {
     }
 
     /// With these keys laid over the top level, and these under `sidecar.provider`.
-    fn with(mut self, root: Value, provider: Value) -> Self {
+    fn with(mut self, root: &Value, provider: Value) -> Self {
         for (name, value) in root.as_object().unwrap() {
             self.config[name] = value.clone();
         }
@@ -76,10 +76,13 @@ impl Behind {
     /// A user signs in, all calls going by TLS.
     fn works(self) {
         let adapter = Adapter::start(&self.config, self.clock.clone());
+        let plain = self.server.origin().strip_prefix("http://").unwrap().parse().unwrap();
         let (server, application, clock) = (self.server, self.application, self.clock);
         let scene = Scene { adapter, server, application, clock, origin: "http://app.test" };
-        scene.signed_in();
-        assert_eq!(scene.token_calls(), 1);
+        let mut browser = scene.browser();
+        browser.serve_origin(&format!("https://localhost:{}", self.relay.address.port()), plain, &[]);
+        let page = scene.sign_in(&mut browser);
+        assert_eq!((page.response.status, scene.token_calls()), (200, 1), "{}", page.response.text());
     }
 
     /// The server is not believed, or does not believe us: it hears nothing, and nobody can sign in.
@@ -99,7 +102,7 @@ fn an_identity_server_with_a_certificate_of_a_ca_file_is_believed() {
     let authority = Authority::new();
     let behind = Behind::tls(&authority.issue("localhost"), None);
     let ca = behind.file(authority.pem());
-    behind.with(json!({}), json!({ "ca": ca })).works();
+    behind.with(&json!({}), json!({ "ca": ca })).works();
 }
 
 #[test]
@@ -108,10 +111,10 @@ fn an_identity_server_that_is_another_is_not_believed() {
     Behind::tls(&authority.issue("localhost"), None).fails("nobody knows its authority");
     let behind = Behind::tls(&stranger.issue("localhost"), None);
     let ca = behind.file(authority.pem());
-    behind.with(json!({}), json!({ "ca": ca })).fails("another authority");
+    behind.with(&json!({}), json!({ "ca": ca })).fails("another authority");
     let behind = Behind::tls(&authority.issue("other.test"), None);
     let ca = behind.file(authority.pem());
-    behind.with(json!({}), json!({ "ca": ca })).fails("another name");
+    behind.with(&json!({}), json!({ "ca": ca })).fails("another name");
 }
 
 #[test]
@@ -119,8 +122,8 @@ fn a_truststore_counts_in_each_form() {
     for (name, password) in [("authority.pem", None), ("trust.jks", Some("changeit")), ("trust.p12", Some("changeit"))]
     {
         let keys = json!({ "truststore": store(name), "truststore-password": password });
-        Behind::tls(&known(), None).with(keys.clone(), json!({})).works();
-        Behind::tls(&Authority::new().issue("localhost"), None).with(keys, json!({})).fails(name);
+        Behind::tls(&known(), None).with(&keys.clone(), json!({})).works();
+        Behind::tls(&Authority::new().issue("localhost"), None).with(&keys, json!({})).fails(name);
     }
 }
 
@@ -131,10 +134,10 @@ fn checks_are_left_out_only_as_far_as_is_said_twice() {
     let any_host = json!({ "allow-any-hostname": true });
     let behind = Behind::tls(&authority.issue("other.test"), None);
     let ca = behind.file(authority.pem());
-    behind.with(any_host.clone(), json!({ "insecure-tls": true, "ca": ca })).works();
-    Behind::tls(&authority.issue("other.test"), None).with(any_host, meant()).fails("any host, but not any authority");
+    behind.with(&any_host.clone(), json!({ "insecure-tls": true, "ca": ca })).works();
+    Behind::tls(&authority.issue("other.test"), None).with(&any_host, meant()).fails("any host, but not any authority");
     let anything = json!({ "disable-trust-manager": true });
-    Behind::tls(&authority.issue("other.test"), None).with(anything, meant()).works();
+    Behind::tls(&authority.issue("other.test"), None).with(&anything, meant()).works();
 }
 
 #[test]
@@ -155,9 +158,9 @@ fn a_client_certificate_is_shown_to_a_server_that_demands_one() {
         let keys = json!({
             "client-keystore": store(name), "client-keystore-password": password, "client-key-password": key_password,
         });
-        Behind::tls(&known(), Some(&clients)).with(trust(keys), json!({})).works();
+        Behind::tls(&known(), Some(&clients)).with(&trust(keys), json!({})).works();
     }
-    Behind::tls(&known(), Some(&clients)).with(trust(json!({})), json!({})).fails("nothing to show");
+    Behind::tls(&known(), Some(&clients)).with(&trust(json!({})), json!({})).fails("nothing to show");
 }
 
 #[test]
@@ -165,7 +168,7 @@ fn calls_go_through_the_forward_proxy_and_to_nobody_else() {
     let proxy = Relay::forward_proxy();
     let url = format!("http://door:open%20sesame@{}", proxy.address);
     let keys = json!({ "truststore": store("authority.pem"), "proxy-url": url });
-    let behind = Behind::tls(&known(), None).with(keys, json!({}));
+    let behind = Behind::tls(&known(), None).with(&keys, json!({}));
     let port = behind.relay.address.port();
     behind.works();
     let heads = proxy.heads.lock().unwrap();
@@ -179,5 +182,5 @@ fn calls_go_through_the_forward_proxy_and_to_nobody_else() {
     drop(heads);
     let gone = format!("http://{}", Relay::forward_proxy().address);
     let keys = json!({ "truststore": store("authority.pem"), "proxy-url": gone });
-    Behind::tls(&known(), None).with(keys, json!({})).fails("no proxy");
+    Behind::tls(&known(), None).with(&keys, json!({})).fails("no proxy");
 }

@@ -139,7 +139,7 @@ fn listeners_and_the_application_are_three_places() {
     assert_eq!(unix.proxy.upstream, Upstream::Unix("/run/a.sock".into()));
     assert_refused(&sidecar(json!({"listen": "127.0.0.1:9080"})), "sidecar.admin.listen", "public listener");
     assert_refused(&sidecar(json!({"upstream": "http://localhost:8080"})), "sidecar.upstream", "listener itself");
-    assert_refused(&sidecar(json!({"upstream": "https://app"})), "sidecar.upstream", "not supported yet");
+    assert_refused(&sidecar(json!({"upstream": "https://localhost:8080"})), "sidecar.upstream", "listener itself");
     assert_refused(&sidecar(json!({"listen": "localhost:80"})), "sidecar.listen", "IP address");
 }
 
