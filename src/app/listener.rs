@@ -14,6 +14,7 @@ use std::{
 };
 
 use actix_http::{HttpService, error::DispatchError};
+use actix_rt::net::ActixStream;
 use actix_server::Server;
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{App as ActixApp, dev::AppConfig, web};
@@ -122,16 +123,8 @@ pub(super) fn serve_public(
                     })
                     .h1(map_config(app, |()| AppConfig::default()));
                 fn_service(move |io: $stream| {
-                    let (peer, tls) = (io.peer(), tls.clone());
-                    async move {
-                        let io = Socket::accept(io, tls.as_ref(), limits.client_header_timeout).await;
-                        let io = Watched::new(
-                            io.map_err(DispatchError::Io)?,
-                            limits.client_header_timeout,
-                            limits.keep_alive,
-                        );
-                        Ok::<_, DispatchError>((io, peer))
-                    }
+                    let tls = tls.clone();
+                    async move { shaken(io, tls.as_ref(), limits).await }
                 })
                 .and_then(http)
             }
@@ -142,6 +135,17 @@ pub(super) fn serve_public(
         Bound::Unix(listener, _) => builder.listen_uds("public", listener.try_clone()?, service!(Unix))?,
     };
     Ok(builder.run())
+}
+
+/// A client's connection that has shaken hands, if it has to, and is watched from then on.
+async fn shaken<S: ActixStream + Peer>(
+    io: S,
+    tls: Option<&TlsAcceptor>,
+    limits: Limits,
+) -> Result<(Watched<Socket<S>>, Option<SocketAddr>), DispatchError> {
+    let peer = io.peer();
+    let io = Socket::accept(io, tls, limits.client_header_timeout).await.map_err(DispatchError::Io)?;
+    Ok((Watched::new(io, limits.client_header_timeout, limits.keep_alive), peer))
 }
 
 /// Longest time for a client of the admin listener to shake hands, and then to send a request's head: what actix allows by itself.

@@ -84,7 +84,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 /// Where each dependency is named: modules, or single files of them. Empty: anywhere.
 const CRATES: &[(&str, &[&str])] = &[
     ("actix_http", &["app::listener", "front"]),
-    ("actix_rt", &["commands", "front::patience", "front::socket", "lifecycle"]),
+    ("actix_rt", &["app::listener", "commands", "front::patience", "front::socket", "lifecycle"]),
     ("actix_server", &["app"]),
     ("actix_service", &["app::listener"]),
     ("actix_web", &["admin", "app::listener", "front"]),

@@ -23,7 +23,7 @@ fn a_file_with_ten_faults_prints_ten_lines_and_no_secret() {
     let config = json!({
         "provider-url": "ftp://x", "client-id": "a\u{7}", "ssl-required": "sometimes", "tokenstore": "cookie",
         "policy-enforcer": {}, "sidecar": {
-            "listen": "nowhere", "upstream": "https://app", "path-prefix": "oauth2",
+            "listen": "nowhere", "upstream": "ftp://app", "path-prefix": "oauth2",
             "cookie": { "keys": ["planted-cookie-key"] }, "public-url": "http://app.test/path",
             "provider": { "client-secret": SECRET },
         },
