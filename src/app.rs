@@ -27,7 +27,7 @@ use crate::{
         SessionTable, TokenStore,
     },
     site::Site,
-    status::{Metrics, Readiness},
+    status::{Metrics, Readiness, Streams},
     tls::{ListenerTls, TlsError},
 };
 use listener::Bound;
@@ -41,6 +41,7 @@ pub struct App {
     admin_tls: Option<Encryption>,
     site: Arc<ArcSwap<Site>>,
     status: Arc<Admin>,
+    streams: Arc<Streams>,
     discovery: Discovery,
     errands: Errands,
     random: Arc<dyn Random>,
@@ -120,6 +121,7 @@ impl App {
             provider: provider.clone(),
             sessions: Arc::new(SessionTable::new(config.session.capacity, status.metrics.clone())),
             status: status.clone(),
+            streams: Arc::default(),
             errands: Errands::here(),
         };
         let site = site(config, &lasting, world)?;
@@ -137,6 +139,7 @@ impl App {
             admin_tls,
             site,
             status,
+            streams: lasting.streams,
             discovery,
             errands: lasting.errands,
             random: world.random.clone(),
@@ -171,7 +174,7 @@ impl App {
             supervisor.spawn("certificate", encryption.watch.run(shutdown.clone()));
         }
         let (public_handle, admin_handle) = (public.handle(), admin.handle());
-        let readiness = self.status.readiness.clone();
+        let (readiness, streams) = (self.status.readiness.clone(), self.streams);
         let mut servers = std::pin::pin!(async { futures_util::join!(public, admin) });
         // Cancel-safe: the servers are polled again where they were.
         let (public, admin) = tokio::select! {
@@ -179,6 +182,7 @@ impl App {
             () = stop => {
                 tracing::info!("stopping: no longer ready, finishing what is in flight");
                 readiness.drain();
+                streams.stop();
                 futures_util::join!(servers, finish(&public_handle, &admin_handle)).0
             }
         };
@@ -230,12 +234,13 @@ struct Lasting {
     provider: Arc<Provider>,
     sessions: Arc<SessionTable>,
     status: Arc<Admin>,
+    streams: Arc<Streams>,
     errands: Errands,
 }
 
 /// The site that `config` describes.
 fn site(config: Config, lasting: &Lasting, world: &World) -> Result<Site, StartError> {
-    let Lasting { provider, sessions, status, errands } = lasting;
+    let Lasting { provider, sessions, status, streams, errands } = lasting;
     let keys = key_ring(&config, world)?;
     let cookies = OwnCookies::new(&config.session.cookie)?;
     let store = store(&config.session, &keys, sessions, world)?;
@@ -257,6 +262,7 @@ fn site(config: Config, lasting: &Lasting, world: &World) -> Result<Site, StartE
         provider: provider.clone(),
         store: store.clone(),
         revocations: status.revocations.clone(),
+        streams: streams.clone(),
         metrics: status.metrics.clone(),
         incarnation: NodeIncarnation::new(opaque_token(world.random.as_ref())),
         lifetimes,
@@ -268,6 +274,7 @@ fn site(config: Config, lasting: &Lasting, world: &World) -> Result<Site, StartE
         store,
         judge: Judge { lifetimes, revocations: status.revocations.clone(), renewals: Arc::new(renewals) },
         cookies: cookies.clone(),
+        streams: streams.clone(),
         metrics: status.metrics.clone(),
         clock: world.clock.clone(),
     };

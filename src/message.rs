@@ -1,14 +1,18 @@
-//! A request and a response as every front sees them: actix-web's `App` today, and later the upgrade service and HTTP/2,
-//! which bypass it. Nothing in here knows a server framework.
+//! A request and a response as every front sees them: actix-web's `App` and the upgrade service today, and later HTTP/2,
+//! which bypasses `App` too. Nothing in here knows a server framework.
+
+pub mod handshake;
 
 use std::{fmt, net::IpAddr};
 
 use bytes::Bytes;
-use futures_util::stream::LocalBoxStream;
+use futures_util::{future::LocalBoxFuture, stream::LocalBoxStream};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::target::Target;
+pub use handshake::Handshake;
 
 /// A request as it came in: nothing in it is believed yet but its one reading.
 pub struct Request {
@@ -26,6 +30,8 @@ pub struct Request {
     pub id: RequestId,
     /// The body.
     pub body: Body,
+    /// That it asks for a WebSocket; only a front that can open one says so.
+    pub handshake: Option<Handshake>,
 }
 
 /// What a connection to us is made of.
@@ -65,6 +71,20 @@ pub enum Body {
         /// Its pieces.
         stream: BodyStream,
     },
+    /// No body: with the head of a 101 the connection is switched, and this carries what passes on it. In answers to a
+    /// [`Handshake`] only.
+    Tunnel(Box<dyn Tunnel>),
+}
+
+/// A connection's bytes, both ways.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}
+
+/// What passes on a connection that was switched to another protocol.
+pub trait Tunnel {
+    /// Carries it between `client` and the other end until one of the two has ended; `already` came from the client behind its request.
+    fn carry(self: Box<Self>, client: Box<dyn Duplex>, already: Bytes) -> LocalBoxFuture<'static, ()>;
 }
 
 /// The pieces of a body, on the thread of its connection.
@@ -174,6 +194,7 @@ impl fmt::Debug for Body {
             Self::Empty => f.write_str("Empty"),
             Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
             Self::Stream { length, .. } => write!(f, "Stream({length:?})"),
+            Self::Tunnel(_) => f.write_str("Tunnel"),
         }
     }
 }

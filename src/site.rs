@@ -72,8 +72,15 @@ impl Site {
         }
         // Only a form that is kept over a sign-in asks whose session it was.
         let subject = (request.method == Method::POST).then(|| standing.subject()).flatten();
-        match self.proxy.admit(&request, standing).await {
-            Ok(permit) => self.proxy.pass(local, request, caller, &cookies, permit).await,
+        match self.proxy.admit(&request, caller, standing).await {
+            Ok(permit) => {
+                self.proxy.pass(local, request, caller, &cookies, permit).await.map_err(|stopped| match stopped {
+                    Stopped::Refused(refusal) => refusal,
+                    Stopped::SignInNeeded => {
+                        Refusal::SignInNeeded { login_url: self.login.start_url(&ReturnTo::home()) }
+                    }
+                })
+            }
             Err(Stopped::Refused(refusal)) => Err(refusal),
             Err(Stopped::SignInNeeded) => {
                 let visit = Visit { caller, cookies: &cookies, presented: Presented::Nothing };

@@ -25,7 +25,7 @@ use super::StartError;
 use crate::{
     admin::{self, Admin},
     config::Listen,
-    front::{self, Worker, patience::Watched, socket::Socket},
+    front::{self, Worker, patience::Watched, socket::Socket, tunnel},
     proxy::Limits,
 };
 
@@ -102,6 +102,7 @@ pub(super) fn serve_public(
                 let signal = signal.clone();
                 let tls = tls.clone();
                 let worker = worker();
+                let tunnels = worker.clone();
                 let app = ActixApp::new()
                     .app_data(web::Data::new(worker))
                     .default_service(web::to(front::handle))
@@ -121,6 +122,7 @@ pub(super) fn serve_public(
                         data.insert(io.turn());
                         data.insert(io.socket().transport());
                     })
+                    .upgrade(fn_service(move |(request, framed)| tunnel::serve(tunnels.clone(), request, framed)))
                     .h1(map_config(app, |()| AppConfig::default()));
                 fn_service(move |io: $stream| {
                     let tls = tls.clone();

@@ -35,6 +35,7 @@ fn request(peer: Option<&str>, headers: &[(&str, &str)]) -> Request {
         transport: Transport::Plain,
         id: RequestId::random(&SystemRandom),
         body: Body::Empty,
+        handshake: None,
     }
 }
 

@@ -11,13 +11,13 @@ use super::{
 };
 use crate::{
     admin,
-    caller::{self, SslRequired},
+    caller::{self, Origin, SslRequired},
     login::{self, ResponseMode},
     proxy::{self, IdentityValue, Limits},
     telemetry::{self, LogFormat},
 };
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "admin",
     "allowed-hosts",
     "attempt-ttl",
@@ -37,6 +37,7 @@ const KEYS: [&str; 19] = [
     "trusted-proxies",
     "upstream",
     "upstream-tls",
+    "websocket-origins",
 ];
 
 /// Keys that are planned: refused, since what they ask for would not happen.
@@ -172,7 +173,13 @@ fn proxy(keys: &Object<'_>, listen: &Listen, limits: Limits, user: IdentityValue
     let rules = rules::rules(&keys.at("rules"));
     let headers = rules::headers(&keys.at("headers"), user);
     let forward_access_token = keys.at("forward-access-token").flag().unwrap_or(false);
-    Some(proxy::Config { upstream: upstream?, rules, headers, forward_access_token, limits })
+    let websocket_origins = keys.at("websocket-origins").each(websocket_origin);
+    Some(proxy::Config { upstream: upstream?, rules, headers, forward_access_token, websocket_origins, limits })
+}
+
+/// An origin as browsers write it in `Origin`.
+fn websocket_origin(node: &Node<'_>) -> Option<String> {
+    node.parse(address::origin).map(|url| Origin::of(&url).to_string())
 }
 
 /// `allowed-hosts`, by default the host of `public-url`. Without either, whoever sends a request would choose where
@@ -192,7 +199,7 @@ fn allowed_hosts(keys: &Object<'_>, public_url: Option<&Url>) -> Vec<String> {
     }
 }
 
-const LIMITS: [&str; 11] = [
+const LIMITS: [&str; 12] = [
     "body-bytes",
     "client-header-timeout",
     "concurrent-logins",
@@ -204,6 +211,7 @@ const LIMITS: [&str; 11] = [
     "keep-alive",
     "kept-form-bytes",
     "response-timeout",
+    "tunnel-max",
 ];
 
 fn read_limits(keys: &Object<'_>) -> Limits {
@@ -217,6 +225,7 @@ fn read_limits(keys: &Object<'_>) -> Limits {
         response_timeout: time("response-timeout", 60 * SECOND),
         // Event streams are silent for minutes.
         idle_timeout: time("idle-timeout", 300 * SECOND),
+        tunnel_max: keys.at("tunnel-max").duration(MILLISECOND..=30 * 24 * HOUR),
         client_header_timeout: time("client-header-timeout", 10 * SECOND),
         keep_alive: time("keep-alive", 75 * SECOND),
         drain: time("drain", 25 * SECOND),

@@ -4,10 +4,11 @@
 
 pub mod patience;
 pub mod socket;
+pub mod tunnel;
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use actix_http::{ConnectionType, StatusCode as WireStatus, Version, header as wire};
+use actix_http::{ConnectionType, RequestHead, StatusCode as WireStatus, Version, header as wire};
 use actix_web::{
     HttpRequest, HttpResponse,
     body::{BodyStream as ActixStream, BoxBody, MessageBody, None as NoBody, SizedStream},
@@ -20,7 +21,7 @@ use tracing::Instrument;
 
 use crate::{
     domain::Random,
-    message::{Body, BodyError, BodyStream, Request, RequestId, Response, Transport},
+    message::{Body, BodyError, BodyStream, Request, RequestId, Response, Transport, handshake},
     proxy::{Limits, Local, body::watched},
     respond::{Audience, Refusal},
     session::RequestCookies,
@@ -73,9 +74,10 @@ async fn answer(worker: &Worker, request: HttpRequest, payload: web::Payload, id
     let (site, local) = worker.current();
     let answering = request.conn_data::<Rc<Turn>>().map(Turn::answer);
     let head = request.method() == actix_http::Method::HEAD;
-    let response = match incoming(&request, payload, &site.limits, id.clone()) {
+    let transport = request.conn_data::<Transport>().copied();
+    let response = match incoming(request.head(), transport, payload, &site.limits, id.clone()) {
         Ok(request) => site.serve(&local, request).await,
-        Err(refusal) => refused(&site, &request, refusal, &id),
+        Err(refusal) => refused(&site, request.head(), refusal, &id),
     };
     tracing::debug!(
         target: "doorward::access",
@@ -86,10 +88,6 @@ async fn answer(worker: &Worker, request: HttpRequest, payload: web::Payload, id
     );
     worker.metrics.request(response.status);
     let mut answer = outgoing(response, head, answering);
-    if is_endless(&request) {
-        // The connection cannot be told where this request ends.
-        answer.head_mut().set_connection_type(ConnectionType::Close);
-    }
     if request.version() < Version::HTTP_11 {
         // HTTP/1.0 knows no chunks (RFC 9112, section 6.1): only the end of the connection ends a body of unknown length.
         answer.head_mut().no_chunking(true);
@@ -99,39 +97,50 @@ async fn answer(worker: &Worker, request: HttpRequest, payload: web::Payload, id
 }
 
 /// A refusal from before the site was asked. A head that is too large is often so by our own cookies.
-fn refused(site: &Site, request: &HttpRequest, refusal: Refusal, id: &RequestId) -> Response {
+fn refused(site: &Site, request: &RequestHead, refusal: Refusal, id: &RequestId) -> Response {
     id.record();
     let too_large = refusal == Refusal::HeadTooLarge;
     let mut response = refusal.into_response(Audience::of(&headers_of(request)), id);
     if too_large {
         let cookies = RequestCookies::from_fields(
-            request.headers().get_all(wire::COOKIE).map(actix_http::header::HeaderValue::as_bytes),
+            request.headers.get_all(wire::COOKIE).map(actix_http::header::HeaderValue::as_bytes),
         );
         site.login.clear_cookies(&cookies, &mut response.headers);
     }
     response
 }
 
-/// actix takes everything after a request with `Upgrade: websocket` or the method `CONNECT` for its body.
-fn is_endless(request: &HttpRequest) -> bool {
-    let websocket = |value: &wire::HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket");
-    request.headers().get_all(wire::UPGRADE).any(websocket) || request.method() == actix_http::Method::CONNECT
+fn incoming(
+    head: &RequestHead,
+    transport: Option<Transport>,
+    payload: web::Payload,
+    limits: &Limits,
+    id: RequestId,
+) -> Result<Request, Refusal> {
+    let mut request = head_of(head, transport, limits, id)?;
+    request.body = watched(body_of(&request.headers, payload)?, limits.idle_timeout);
+    Ok(request)
 }
 
-fn incoming(request: &HttpRequest, payload: web::Payload, limits: &Limits, id: RequestId) -> Result<Request, Refusal> {
-    let target = target_of(request)?;
-    refuse_oversized(request, limits)?;
-    let headers = headers_of(request);
-    let method = Method::from_bytes(request.method().as_str().as_bytes()).map_err(|_| Refusal::NotImplemented)?;
+/// All of a request but its body.
+fn head_of(
+    head: &RequestHead,
+    transport: Option<Transport>,
+    limits: &Limits,
+    id: RequestId,
+) -> Result<Request, Refusal> {
+    let target = target_of(head)?;
+    refuse_oversized(head, limits)?;
+    let headers = headers_of(head);
+    let method = Method::from_bytes(head.method.as_str().as_bytes()).map_err(|_| Refusal::NotImplemented)?;
     refuse_expectation(&headers)?;
-    let body = watched(body_of(&headers, payload, is_endless(request))?, limits.idle_timeout);
-    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    let transport = request.conn_data::<Transport>().copied().unwrap_or(Transport::Plain);
-    Ok(Request { method, target, headers, peer, transport, id, body })
+    let peer = head.peer_addr.map(|peer| peer.ip().to_canonical());
+    let transport = transport.unwrap_or(Transport::Plain);
+    Ok(Request { method, target, headers, peer, transport, id, body: Body::Empty, handshake: None })
 }
 
-fn target_of(request: &HttpRequest) -> Result<Target, Refusal> {
-    let uri = request.uri();
+fn target_of(head: &RequestHead) -> Result<Target, Refusal> {
+    let uri = &head.uri;
     if uri.scheme().is_some() || uri.authority().is_some() {
         return Err(Refusal::BadRequest("The request target must be a path.".into()));
     }
@@ -139,20 +148,20 @@ fn target_of(request: &HttpRequest) -> Result<Target, Refusal> {
     Target::parse(raw).map_err(|error| Refusal::BadRequest(error.sentence().into()))
 }
 
-fn refuse_oversized(request: &HttpRequest, limits: &Limits) -> Result<(), Refusal> {
+fn refuse_oversized(request: &RequestHead, limits: &Limits) -> Result<(), Refusal> {
     // Name, value, colon, blank and line end, as on the wire.
-    let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    let line = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    if size + line > limits.header_bytes || request.headers().len() > limits.header_count {
+    let size: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let line = request.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if size + line > limits.header_bytes || request.headers.len() > limits.header_count {
         Err(Refusal::HeadTooLarge)
     } else {
         Ok(())
     }
 }
 
-fn headers_of(request: &HttpRequest) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(request.headers().len());
-    for (name, value) in request.headers() {
+fn headers_of(request: &RequestHead) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(request.headers.len());
+    for (name, value) in &request.headers {
         let name = HeaderName::from_bytes(name.as_str().as_bytes());
         let value = HeaderValue::from_bytes(value.as_bytes());
         if let (Ok(name), Ok(value)) = (name, value) {
@@ -169,12 +178,15 @@ fn refuse_expectation(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// A request has a body when its head says so (RFC 9112, section 6.3).
-fn body_of(headers: &HeaderMap, payload: web::Payload, endless: bool) -> Result<Body, Refusal> {
+fn body_of(headers: &HeaderMap, payload: web::Payload) -> Result<Body, Refusal> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     let chunked = headers.contains_key(header::TRANSFER_ENCODING);
     match (length, chunked) {
         (None | Some(0), false) => Ok(Body::Empty),
-        _ if endless => Err(Refusal::BadRequest("A request to upgrade may not have a body.".into())),
+        // Without one it would not have come here, but to the tunnel's front.
+        _ if handshake::is_asked(headers) => {
+            Err(Refusal::BadRequest(handshake::HandshakeError::Body.sentence().into()))
+        }
         (length, _) => {
             let stream = payload.map(|piece| piece.map_err(|_| BodyError::Broken)).boxed_local();
             Ok(Body::Stream { length, stream })
@@ -199,8 +211,9 @@ fn outgoing(response: Response, head: bool, answering: Option<Answering>) -> Htt
 fn body_out(status: StatusCode, body: Body, head: bool, answering: Option<Answering>) -> BoxBody {
     let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     match body {
-        Body::Empty if bodiless => NoBody::new().boxed(),
-        Body::Empty => BoxBody::new(()),
+        // A tunnel is the answer to a handshake, which is not asked for here.
+        Body::Empty | Body::Tunnel(_) if bodiless => NoBody::new().boxed(),
+        Body::Empty | Body::Tunnel(_) => BoxBody::new(()),
         Body::Full(bytes) => BoxBody::new(bytes),
         Body::Stream { length: Some(length), stream } => {
             BoxBody::new(SizedStream::new(length, holding(stream, answering)))

@@ -19,7 +19,7 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
 /// When it is larger, or does not arrive.
 pub(super) async fn read_form(body: Body, most: usize) -> Result<Bytes, Refusal> {
     let mut stream = match body {
-        Body::Empty => return Ok(Bytes::new()),
+        Body::Empty | Body::Tunnel(_) => return Ok(Bytes::new()),
         Body::Full(bytes) => return Ok(bytes),
         Body::Stream { stream, .. } => stream,
     };

@@ -28,7 +28,7 @@ use crate::{
         CookieConfigError, InvalidCookie, KeyRing, OwnCookies, Purpose, RequestCookies, SameSite, SealedCookie,
         SessionStore, SetCookies,
     },
-    status::Metrics,
+    status::{Metrics, Streams},
 };
 use attempt::{Attempt, Attempts};
 use kept_form::KeptForms;
@@ -91,6 +91,8 @@ pub struct Parts {
     pub store: Arc<dyn SessionStore>,
     /// What it ends.
     pub revocations: Arc<Revocations>,
+    /// What is open for whom.
+    pub streams: Arc<Streams>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
     /// This start of this node, for `proved_by`.

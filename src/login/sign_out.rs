@@ -64,10 +64,12 @@ impl Login {
         })
     }
 
-    /// Ends a session for every copy of its cookie. Remembered up to the absolute limit, since a copy may be kept alive by use until then.
+    /// Ends a session for every copy of its cookie, and closes what it has open. Remembered up to the absolute limit, since a copy may be kept alive by use until then.
     pub(super) fn end(&self, session: &Session) {
         let keep_until = session.opened_at.plus(self.parts.lifetimes.max);
         self.parts.revocations.end_session(&session.adapter_session_id, keep_until, self.parts.clock.now());
+        // Only now: a stream that is being opened meanwhile has to find the session ended.
+        self.parts.streams.close_matching(|key| key.session == session.adapter_session_id);
     }
 
     async fn revoke(&self, refresh: &SecretString) {

@@ -71,7 +71,7 @@ impl http_body::Body for Outgoing {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let piece = match &mut self.body {
-            Body::Empty => None,
+            Body::Empty | Body::Tunnel(_) => None,
             Body::Full(bytes) => Some(Ok(std::mem::take(bytes))).filter(|b| b.as_ref().is_ok_and(|b| !b.is_empty())),
             Body::Stream { stream, .. } => match stream.poll_next_unpin(cx) {
                 Poll::Ready(piece) => piece,
@@ -92,7 +92,7 @@ impl http_body::Body for Outgoing {
 
     fn is_end_stream(&self) -> bool {
         match &self.body {
-            Body::Empty => true,
+            Body::Empty | Body::Tunnel(_) => true,
             Body::Full(bytes) => bytes.is_empty(),
             Body::Stream { .. } => false,
         }
@@ -100,7 +100,7 @@ impl http_body::Body for Outgoing {
 
     fn size_hint(&self) -> SizeHint {
         match &self.body {
-            Body::Empty => SizeHint::with_exact(0),
+            Body::Empty | Body::Tunnel(_) => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Body::Stream { length: Some(length), .. } => SizeHint::with_exact(*length),
             Body::Stream { length: None, .. } => SizeHint::default(),

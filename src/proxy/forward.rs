@@ -11,7 +11,8 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, Method, Uri, header};
 use http_body::Body as _;
-use hyper::{body::Incoming, client::conn::http1::SendRequest};
+use hyper::{body::Incoming, client::conn::http1::SendRequest, upgrade::Upgraded};
+use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -23,7 +24,7 @@ use super::{
     upload::Progress,
 };
 use crate::{
-    message::{Body, BodyError, Response},
+    message::{Body, BodyError, Handshake, Response},
     respond::Refusal,
     target::Target,
 };
@@ -39,6 +40,16 @@ pub struct Forwarded {
     pub headers: HeaderMap,
     /// The body.
     pub body: Body,
+    /// That a WebSocket is asked for.
+    pub handshake: Option<Handshake>,
+}
+
+/// What the application says.
+pub enum Answer {
+    /// The head of a 101 that agrees to the handshake, and the connection, which is a WebSocket from now on.
+    Switched(Response, TokioIo<Upgraded>),
+    /// An answer as any.
+    Whole(Response),
 }
 
 /// Why the application's answer did not come.
@@ -56,7 +67,7 @@ pub enum ForwardError {
     /// The application is silent.
     #[error("the application did not begin its answer in time")]
     TimedOut,
-    /// The application switched protocols without being asked.
+    /// The application switched protocols without being asked, or not to what it was asked for.
     #[error("the application switched protocols unasked")]
     Unasked,
     /// The target cannot be written as a URI.
@@ -71,17 +82,35 @@ const SUSPECT_AFTER: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// When no answer came.
-pub async fn forward(pool: &Rc<Pool>, request: Forwarded, limits: &Limits) -> Result<Response, ForwardError> {
+pub async fn forward(pool: &Rc<Pool>, mut request: Forwarded, limits: &Limits) -> Result<Answer, ForwardError> {
     let method = request.method.clone();
+    let handshake = request.handshake.take();
+    if let Some(handshake) = &handshake {
+        handshake.name(&mut request.headers);
+    }
     let progress = Progress::from(Instant::now());
     let wire = wire(request, limits, &progress)?;
     let exchange = std::pin::pin!(exchange(pool, wire));
     let answered = progress.wait_for(exchange, limits.response_timeout).await.map_err(|_| ForwardError::TimedOut)?;
     let (response, sender) = answered.map_err(|error| progress.failure().map_or(error, ForwardError::Body))?;
     if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+        return switched(response, &handshake.ok_or(ForwardError::Unasked)?).await;
+    }
+    let lease = Lease { sender: Some(sender), pool: pool.clone() };
+    Ok(Answer::Whole(incoming(response, &method, lease, limits.idle_timeout)))
+}
+
+/// The connection behind a 101, which never goes back to the pool.
+async fn switched(mut response: http::Response<Incoming>, handshake: &Handshake) -> Result<Answer, ForwardError> {
+    if !handshake.is_accepted(response.headers()) {
         return Err(ForwardError::Unasked);
     }
-    Ok(incoming(response, &method, Lease { sender: Some(sender), pool: pool.clone() }, limits.idle_timeout))
+    let connection = hyper::upgrade::on(&mut response).await.map_err(ForwardError::Broken)?;
+    let (mut head, _) = response.into_parts();
+    strip_hop_by_hop(&mut head.headers);
+    handshake.name(&mut head.headers);
+    let response = Response { status: head.status, headers: head.headers, body: Body::Empty };
+    Ok(Answer::Switched(response, TokioIo::new(connection)))
 }
 
 fn wire(request: Forwarded, limits: &Limits, progress: &Progress) -> Result<http::Request<Outgoing>, ForwardError> {

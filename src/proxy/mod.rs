@@ -1,14 +1,17 @@
 //! The request path: one file a stage, each consuming what the one before left.
 //!
 //! `route` (which rule?), `authenticate` (who claims to be?), `validity` (still true?), `authorize` (allowed?), `inject` (say
-//! who), `forward` (pass on). No stage knows a server framework.
+//! who), `forward` (pass on). What may last is `held` to its session; a `tunnel` carries a WebSocket. No stage knows a server framework.
 
 pub mod authorize;
 pub mod body;
 pub mod forward;
+pub mod frames;
+mod held;
 pub mod inject;
 pub mod pool;
 pub mod route;
+pub mod tunnel;
 mod upload;
 pub mod validity;
 
@@ -19,10 +22,10 @@ use http::header;
 use crate::{
     caller::Caller,
     domain::Clock,
-    message::{Body, Request, Response},
+    message::{Body, Handshake, Request, Response},
     respond::Refusal,
     session::{OpenedSessions, OwnCookies, RequestCookies, SessionStore, SetCookies},
-    status::Metrics,
+    status::{Metrics, Streams},
     tls::Connector,
 };
 use authorize::{Denied, Permit, authorize};
@@ -30,7 +33,7 @@ use forward::{ForwardError, Forwarded, forward};
 use inject::Injector;
 use pool::Pool;
 use route::Rules;
-use validity::{Judge, Standing};
+use validity::{Current, Judge, Standing};
 
 /// What one site's request path needs to know.
 #[derive(Clone, Debug)]
@@ -43,6 +46,8 @@ pub struct Config {
     pub headers: Vec<IdentityHeader>,
     /// Pass the access token on as `Authorization: Bearer`.
     pub forward_access_token: bool,
+    /// Origins besides our own whose pages may open a WebSocket, written as browsers write them.
+    pub websocket_origins: Vec<String>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -144,8 +149,10 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// Longest time until the application begins its answer.
     pub response_timeout: Duration,
-    /// Longest silence while a body streams, either way.
+    /// Longest silence while a body streams, either way; of both ends of a WebSocket together.
     pub idle_timeout: Duration,
+    /// Longest time that a WebSocket is open; `None`: as long as the session may last.
+    pub tunnel_max: Option<Duration>,
     /// Longest time for a client to send its request head.
     pub client_header_timeout: Duration,
     /// How long an idle client connection is kept.
@@ -160,6 +167,7 @@ pub struct Proxy {
     rules: Rules,
     injector: Injector,
     upstream: Upstream,
+    websocket_origins: Vec<String>,
     limits: Limits,
     parts: Parts,
 }
@@ -173,6 +181,8 @@ pub struct Parts {
     pub judge: Judge,
     /// Our cookies, which the application does not see.
     pub cookies: OwnCookies,
+    /// What is open.
+    pub streams: Arc<Streams>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Time.
@@ -211,6 +221,7 @@ impl Proxy {
             rules: Rules::new(config.rules),
             injector: Injector::new(config.headers, config.forward_access_token),
             upstream: config.upstream,
+            websocket_origins: config.websocket_origins,
             limits: config.limits,
             parts,
         }
@@ -256,8 +267,9 @@ impl Proxy {
     ///
     /// # Errors
     /// When it may not.
-    pub async fn admit(&self, request: &Request, standing: Standing) -> Result<Permit, Stopped> {
+    pub async fn admit(&self, request: &Request, caller: &Caller, standing: Standing) -> Result<Permit, Stopped> {
         refuse_oversized(&request.body, &self.limits)?;
+        self.refuse_foreign_page(request, caller)?;
         let route = self.rules.find(request)?;
         let standing = match self.renewed(standing).await {
             // Where nobody needs to be signed in, nobody is turned away because it cannot be told who is.
@@ -270,7 +282,7 @@ impl Proxy {
     /// Takes a request that may pass to the application, and its answer back.
     ///
     /// # Errors
-    /// When the application does not answer.
+    /// When the application does not answer, or the session ended while it did.
     pub async fn pass(
         &self,
         local: &Local,
@@ -278,15 +290,35 @@ impl Proxy {
         caller: &Caller,
         cookies: &RequestCookies,
         permit: Permit,
-    ) -> Result<Response, Refusal> {
-        let mut headers = self.injector.apply(request.headers, &permit, caller, &request.id);
+    ) -> Result<Response, Stopped> {
+        let Request { method, target, headers, body, handshake, id, .. } = request;
+        let strays = handshake.is_none() && headers.contains_key(header::UPGRADE);
+        let mut headers = self.injector.apply(headers, &permit, caller, &id);
+        if strays {
+            Handshake::forget(&mut headers);
+        }
         self.hide_own_cookies(&mut headers, cookies);
-        let forwarded = Forwarded { method: request.method, target: request.target, headers, body: request.body };
-        let mut answer =
-            forward(&local.pool, forwarded, &self.limits).await.map_err(|error| self.unanswered(&error))?;
+        let forwarded = Forwarded { method, target, headers, body, handshake };
+        let answer = forward(&local.pool, forwarded, &self.limits).await.map_err(|error| self.unanswered(&error))?;
+        let mut answer = self.hold(answer, permit.current().map(Current::session))?;
         self.keep_own_cookies(&mut answer.headers);
         self.write_down(permit, cookies).await.apply(&mut answer.headers);
         Ok(answer)
+    }
+
+    /// A page of another site may open a WebSocket with the user's cookies and read all that comes, since CORS does not bind it (cross-site
+    /// WebSocket hijacking; RFC 6455, section 10.2). Only its `Origin` tells; what is no browser sends none.
+    fn refuse_foreign_page(&self, request: &Request, caller: &Caller) -> Result<(), Refusal> {
+        if request.handshake.is_none() {
+            return Ok(());
+        }
+        let own = caller.origin.to_string();
+        let admitted =
+            |origin: &http::HeaderValue| *origin == own || self.websocket_origins.iter().any(|o| origin == o);
+        if request.headers.get_all(header::ORIGIN).iter().all(admitted) {
+            return Ok(());
+        }
+        Err(Refusal::Forbidden("Pages of that origin may not open a WebSocket here.".into()))
     }
 
     fn hide_own_cookies(&self, headers: &mut http::HeaderMap, cookies: &RequestCookies) {

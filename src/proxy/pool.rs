@@ -137,7 +137,7 @@ async fn tcp(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
 
 async fn handshake<S>(stream: S) -> Result<SendRequest<Outgoing>, ConnectError>
 where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(READ_BUFFER)
@@ -147,7 +147,7 @@ where
         .map_err(ConnectError::Broken)?;
     #[expect(clippy::disallowed_methods, reason = "the driver lives and dies with its connection, on its worker")]
     tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
+        if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "connection to the application ended");
         }
     });

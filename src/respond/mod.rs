@@ -53,6 +53,8 @@ pub enum Refusal {
     UpstreamTimeout,
     /// 502: nobody listens where the application should.
     UpstreamUnreachable,
+    /// 426: a WebSocket handshake of another version than 13 (RFC 6455, section 4.2.2).
+    WebSocketVersion,
 }
 
 /// A sign-in that came to nothing, with a way to try again. Never a redirect: what failed once would fail in a loop.
@@ -141,6 +143,7 @@ impl Refusal {
             Self::SignInNeeded { .. } => StatusCode::UNAUTHORIZED,
             Self::UpstreamBroken | Self::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
         }
     }
 
@@ -162,6 +165,7 @@ impl Refusal {
             Self::UpstreamBroken => "The application broke off its answer.".into(),
             Self::UpstreamTimeout => "The application did not answer in time.".into(),
             Self::UpstreamUnreachable => "The application cannot be reached.".into(),
+            Self::WebSocketVersion => "A WebSocket handshake must be of version 13.".into(),
         }
     }
 
@@ -232,6 +236,10 @@ impl Refusal {
             }
             Self::NotReady | Self::SignInFailed(SignInFailed { blame: Blame::Unavailable, .. }) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
+            }
+            Self::WebSocketVersion => {
+                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             }
             _ => {}
         }

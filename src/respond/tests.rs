@@ -17,8 +17,16 @@ fn request(method: Method, headers: &[(&str, &str)]) -> Request {
         map.append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
     }
     let id = RequestId::random(&SystemRandom);
-    let target = Target::parse("/").unwrap();
-    Request { method, target, headers: map, peer: None, transport: Transport::Plain, id, body: Body::Empty }
+    Request {
+        method,
+        target: Target::parse("/").unwrap(),
+        headers: map,
+        peer: None,
+        transport: Transport::Plain,
+        id,
+        body: Body::Empty,
+        handshake: None,
+    }
 }
 
 fn navigates(headers: &[(&str, &str)]) -> bool {

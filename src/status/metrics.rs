@@ -15,6 +15,8 @@ pub struct Metrics {
     discoveries: IntCounterVec,
     refreshes: IntCounterVec,
     certificates: IntCounterVec,
+    tunnels: IntCounterVec,
+    tunnels_open: IntGauge,
     ready: IntGauge,
     revocations: IntGauge,
     sessions: IntGauge,
@@ -51,6 +53,8 @@ impl Metrics {
             &["listener", "outcome"],
         )?;
         registry.register(Box::new(certificates.clone()))?;
+        let tunnels = counter("doorward_tunnels_total", "WebSockets that were open, by what ended them.", "outcome")?;
+        let tunnels_open = gauge("doorward_tunnels_open", "WebSockets that are open.")?;
         let ready = gauge("doorward_ready", "1 when this node should be sent traffic.")?;
         let revocations = gauge("doorward_revocations", "Revocations held.")?;
         let sign_outs = IntCounter::new("doorward_sign_outs_total", "Sign-outs by users at this node.")?;
@@ -72,6 +76,8 @@ impl Metrics {
             discoveries,
             refreshes,
             certificates,
+            tunnels,
+            tunnels_open,
             ready,
             revocations,
             sessions,
@@ -135,6 +141,17 @@ impl Metrics {
     /// A listener's certificate files changed: the new pair is served, or the old one is kept.
     pub fn certificate(&self, listener: &'static str, outcome: &'static str) {
         self.certificates.with_label_values(&[listener, outcome]).inc();
+    }
+
+    /// A WebSocket was opened.
+    pub fn tunnel_opened(&self) {
+        self.tunnels_open.inc();
+    }
+
+    /// A WebSocket came to its end by `outcome`.
+    pub fn tunnel_closed(&self, outcome: &'static str) {
+        self.tunnels_open.dec();
+        self.tunnels.with_label_values(&[outcome]).inc();
     }
 
     /// The text that Prometheus reads.

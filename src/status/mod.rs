@@ -1,12 +1,14 @@
-//! What others may read while we serve: whether this node is ready, and what it counts.
+//! What others may read and touch while we serve: whether this node is ready, what it counts, and the streams that are open.
 
 mod metrics;
+mod streams;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
 pub use metrics::Metrics;
+pub use streams::{Ending, Registration, StreamKey, Streams};
 
 /// Whether this node should be sent traffic. Ready when nothing is waited for and it is not on its way out.
 #[derive(Debug, Default)]

@@ -31,5 +31,6 @@ mod streaming;
 mod tls;
 mod tls_provider;
 mod tokens;
+mod tunnels;
 mod upstream;
 mod userinfo;

@@ -108,6 +108,19 @@ fn a_rule_that_could_mean_less_than_it_says_is_refused() {
 }
 
 #[test]
+fn origins_of_websockets_are_written_as_browsers_write_them() {
+    let config = accepted(&sidecar(json!({"websocket-origins": ["HTTPS://Partner.example.com:443", "http://a:81/"]})));
+    assert_eq!(config.proxy.websocket_origins, ["https://partner.example.com", "http://a:81"]);
+    assert_eq!(config.proxy.limits.tunnel_max, None);
+    for origin in ["*", "partner.example.com", "https://a/b", "null", ""] {
+        let tree = sidecar(json!({"websocket-origins": [origin]}));
+        assert_refused(&tree, "sidecar.websocket-origins[0]", "must");
+    }
+    let limited = accepted(&sidecar(json!({"limits": {"tunnel-max": "8h"}})));
+    assert_eq!(limited.proxy.limits.tunnel_max, Some(Duration::from_secs(8 * 3600)));
+}
+
+#[test]
 fn headers_change_drop_and_add() {
     let headers = json!({"x_forwarded_user": "preferred_username", "X-Forwarded-Groups": null, "X-Team": "team"});
     let headers = accepted(&sidecar(json!({"headers": headers}))).proxy.headers;

@@ -6,6 +6,7 @@ mod program;
 mod scene;
 pub(crate) mod tls;
 mod wait;
+pub(crate) mod websocket;
 
 pub(crate) use adapter::Adapter;
 pub(crate) use program::{Program, run_doorward};

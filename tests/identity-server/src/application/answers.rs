@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write};
 use ring::digest::{SHA256, digest};
 use serde_json::json;
 
-use super::{After, Heard, Shared};
+use super::{After, Heard, Shared, websocket};
 
 /// Answers one request; `releases` is how often waiting requests had been released when this one was heard.
 pub(super) fn answer(
@@ -33,6 +33,7 @@ pub(super) fn answer(
         "hop-by-hop" => whole(out, "200 OK", HOP_BY_HOP, b"ok")?,
         "set-cookie" => whole(out, "200 OK", SET_COOKIE, b"ok")?,
         "websocket" => return say_back(out, reader),
+        "ws" => return websocket::serve(out, reader, heard, rest),
         _ => whole(out, "200 OK", "Content-Type: application/json\r\n", echo(heard).as_bytes())?,
     }
     Ok(After::KeepAlive)
