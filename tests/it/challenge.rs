@@ -28,7 +28,7 @@ fn not_navigations() -> Vec<Request> {
         Request::new("PUT", "/x").header("Accept", html).body("a"),
         Request::new("OPTIONS", "/x").header("Origin", "http://evil.test"),
         Request::new("HEAD", "/x").header("Accept", html).header("Sec-Fetch-Mode", "navigate"),
-        Request::get("/x").header("Accept", html).header("Upgrade", "websocket").header("Connection", "Upgrade"),
+        Request::get("/x").header("Accept", html).header("Upgrade", "h2c").header("Connection", "Upgrade"),
         Request::new("POST", "/x").header("Content-Type", "application/grpc").header("TE", "trailers"),
     ]
 }

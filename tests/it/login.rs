@@ -146,12 +146,17 @@ fn what_cannot_follow_a_sign_in_is_told_so_and_gets_no_cookie() {
     let image = |mode: &str, dest: &str| {
         Request::get("").header("Sec-Fetch-Mode", mode).header("Sec-Fetch-Dest", dest).header("Accept", "*/*")
     };
+    let websocket = image("websocket", "websocket")
+        .header("Upgrade", "websocket")
+        .header("Connection", "Upgrade")
+        .header("Sec-WebSocket-Key", crate::support::websocket::KEY)
+        .header("Sec-WebSocket-Version", "13");
     let rows = [
         ("fetch", image("cors", "empty")),
         ("image", image("no-cors", "image")),
         ("script", image("same-origin", "script")),
         ("event stream", image("cors", "empty").header("Accept", "text/event-stream")),
-        ("WebSocket", image("websocket", "websocket").header("Upgrade", "websocket").header("Connection", "Upgrade")),
+        ("WebSocket", websocket),
         ("an embedded object", image("navigate", "object")),
         ("XHR of old", Request::get("").header("X-Requested-With", "XMLHttpRequest").header("Accept", "text/html")),
         ("gRPC", Request::new("POST", "").header("Content-Type", "application/grpc").body(b"x".to_vec())),

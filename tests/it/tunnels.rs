@@ -1,12 +1,15 @@
-//! WebSockets through the door: opened like any request, carried byte for byte, and closed with what they were opened for.
+//! The WebSocket through the door: opened like any request, carried byte for byte, and closed with what they were opened for.
 
-use std::net::SocketAddr;
+use std::{
+    net::{SocketAddr, TcpStream},
+    thread,
+};
 
-use identity_server::http::{Request, find};
-use serde_json::json;
+use identity_server::http::{self, Request, find};
+use serde_json::{Value, json};
 
 use crate::support::{
-    proxied::{Door, ORIGIN, Plan, Scripted},
+    proxied::{Door, ORIGIN, Plan, Scripted, Wire},
     until,
     websocket::{ACCEPT, BINARY, CLOSE, KEY, PING, PONG, TEXT, WebSocket, frame, handshake},
 };
@@ -21,13 +24,13 @@ fn cookie_line(door: &Door) -> String {
 
 /// A metric's value.
 fn metric(door: &Door, line: &str) -> u64 {
-    let text = identity_server::http::send(door.admin(), &Request::get("/metrics")).unwrap().text();
+    let text = http::send(door.admin(), &Request::get("/metrics")).unwrap().text();
     let value = text.lines().find_map(|l| l.strip_prefix(line)?.trim().parse().ok());
     value.unwrap_or(0)
 }
 
 fn status(address: SocketAddr, request: &str) -> u16 {
-    let mut wire = crate::support::proxied::Wire::connect(address);
+    let mut wire = Wire::connect(address);
     wire.say(request);
     let answer = wire.rest();
     let text = String::from_utf8_lossy(&answer).into_owned();
@@ -224,53 +227,63 @@ fn a_101_that_is_not_the_answer_to_this_handshake_is_a_bad_gateway() {
     }
 }
 
-/// Both ends of a tunnel whose application the story plays.
-fn opened(
-    sidecar: serde_json::Value,
-) -> (Scripted, Door, WebSocket, crate::support::proxied::Wire<std::net::TcpStream>) {
-    let upstream = Scripted::start();
-    let mut plan = Plan { sidecar, ..Plan::default() };
-    plan.sidecar["upstream"] = json!(upstream.upstream());
-    let door = Door::start(plan);
-    let lines = cookie_line_of(&door, &upstream);
-    let mut client = door.wire();
-    client.say(handshake("/ws", &lines));
-    let mut application = upstream.accept();
-    application.head().unwrap();
-    application.say(agreed());
-    let answer = client.answer();
-    assert_eq!(answer.status, 101);
-    (upstream, door, WebSocket { wire: client, headers: answer.headers }, application)
+/// An open tunnel whose application the story plays.
+struct Played {
+    door: Door,
+    client: WebSocket,
+    application: Wire<TcpStream>,
+    cookie: String,
+    _upstream: Scripted,
 }
 
-fn cookie_line_of(door: &Door, upstream: &Scripted) -> String {
-    std::thread::scope(|scope| {
-        let answering = scope.spawn(|| {
-            let mut application = upstream.accept();
-            application.head().unwrap();
-            application.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            application.close();
-        });
-        let line = cookie_line(door);
-        answering.join().unwrap();
-        line
+impl Played {
+    fn open(sidecar: &Value) -> Self {
+        let upstream = Scripted::start();
+        let mut plan = Plan { sidecar: sidecar.clone(), ..Plan::default() };
+        plan.sidecar["upstream"] = json!(upstream.upstream());
+        let door = Door::start(plan);
+        let cookie = sign_in(&door, &upstream);
+        let mut wire = door.wire();
+        wire.say(handshake("/ws", &format!("Cookie: {cookie}\r\n")));
+        let mut application = upstream.accept();
+        application.head().unwrap();
+        application.say(agreed());
+        let (status, headers) = wire.status();
+        assert_eq!(status, 101);
+        Self { door, client: WebSocket { wire, headers }, application, cookie, _upstream: upstream }
+    }
+}
+
+/// Signs in, where the story plays the application that is come back to.
+fn sign_in(door: &Door, upstream: &Scripted) -> String {
+    thread::scope(|scope| {
+        let browser = scope.spawn(|| door.sign_in());
+        let mut application = upstream.accept();
+        application.head().unwrap();
+        application.say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        application.close();
+        browser.join().unwrap()
     })
+}
+
+fn sign_out(door: &Door, cookie: &str) {
+    let request = Request::new("POST", "/oauth2/sign_out").header("Cookie", cookie).header("Origin", ORIGIN);
+    assert_eq!(door.send(&request).status, 303);
 }
 
 #[test]
 fn a_client_that_vanishes_closes_the_tunnel_at_the_application() {
-    let (_upstream, door, client, mut application) = opened(json!({}));
+    let Played { door, client, mut application, .. } = Played::open(&json!({}));
     client.wire.close();
     assert_eq!(application.rest(), b"");
-    until("the tunnel is closed", || {
-        (metric(&door, "doorward_tunnels_total{outcome=\"client_left\"} ") == 1).then_some(())
-    });
+    let word = "doorward_tunnels_total{outcome=\"client_left\"} ";
+    until("the tunnel is closed", || (metric(&door, word) == 1).then_some(()));
     assert_eq!(metric(&door, "doorward_tunnels_open "), 0);
 }
 
 #[test]
 fn an_application_that_vanishes_closes_the_tunnel_at_the_client() {
-    let (_upstream, door, mut client, mut application) = opened(json!({}));
+    let Played { door, mut client, mut application, .. } = Played::open(&json!({}));
     application.say(b"\x81\x04last");
     application.close();
     assert_eq!(client.hear(), (TEXT, b"last".to_vec()));
@@ -280,25 +293,28 @@ fn an_application_that_vanishes_closes_the_tunnel_at_the_client() {
 }
 
 #[test]
-fn a_tunnel_on_which_both_are_silent_ends_and_one_that_is_used_one_way_does_not() {
-    let (_upstream, door, mut client, mut application) = opened(json!({ "limits": { "idle-timeout": "400ms" } }));
-    for _ in 0..50 {
-        // Each wait is shorter than the limit; all of them are longer.
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        application.say(b"\x89\x00");
-        assert_eq!(client.hear(), (PING, Vec::new()));
-    }
+fn a_tunnel_on_which_both_are_silent_ends() {
+    let limits = json!({ "limits": { "idle-timeout": "200ms" } });
+    let Played { door, mut client, mut application, .. } = Played::open(&limits);
     assert_eq!(client.closed(), Some(1001));
     assert_eq!(application.rest(), b"");
-    assert_eq!(metric(&door, "doorward_tunnels_total{outcome=\"idle\"} "), 1);
+    let word = "doorward_tunnels_total{outcome=\"idle\"} ";
+    until("the tunnel is closed", || (metric(&door, word) == 1).then_some(()));
 }
 
 #[test]
 fn a_tunnel_ends_at_its_limit_however_busy_it_is() {
-    let (_upstream, door, mut client, mut application) = opened(json!({ "limits": { "tunnel-max": "300ms" } }));
-    assert_eq!(client.closed(), Some(1008));
+    let limits = json!({ "limits": { "tunnel-max": "300ms" } });
+    let Played { door: _door, mut client, mut application, .. } = Played::open(&limits);
+    let end = loop {
+        application.say(b"\x89\x00");
+        match client.hear() {
+            (PING, _) => {}
+            end => break end,
+        }
+    };
+    assert_eq!(end, (CLOSE, 1008_u16.to_be_bytes().to_vec()));
     assert_eq!(application.rest(), b"");
-    assert_eq!(metric(&door, "doorward_tunnels_total{outcome=\"limit\"} "), 1);
 }
 
 #[test]
@@ -310,56 +326,71 @@ fn a_sign_out_closes_the_tunnels_of_its_session_and_no_other() {
     for socket in [&mut first, &mut second, &mut others] {
         socket.echo("before");
     }
-    let sign_out = Request::new("POST", "/oauth2/sign_out").header("Cookie", &mine).header("Origin", ORIGIN);
-    assert_eq!(door.send(&sign_out).status, 303);
+    sign_out(&door, &mine);
     assert_eq!((first.closed(), second.closed()), (Some(1008), Some(1008)));
     others.echo("after");
-    assert_eq!(WebSocket::ask(door.address(), "/ws", &format!("Cookie: {mine}\r\n")).err().unwrap().status, 401);
-    assert_eq!(metric(&door, "doorward_tunnels_total{outcome=\"session_ended\"} "), 2);
+    let again = WebSocket::ask(door.address(), "/ws", &format!("Cookie: {mine}\r\n"));
+    assert_eq!(again.err().map(|answer| answer.status), Some(401));
+    let word = "doorward_tunnels_total{outcome=\"session_ended\"} ";
+    until("both are counted", || (metric(&door, word) == 2).then_some(()));
 }
 
 #[test]
 fn no_close_frame_is_put_into_the_middle_of_the_applications() {
-    let (upstream, door, mut client, mut application) = opened(json!({}));
+    let Played { door, mut client, mut application, cookie, .. } = Played::open(&json!({}));
     application.say(b"\x82\x7e\x10\x00only the beginning");
-    assert_eq!(client.wire.exactly(4), b"\x82\x7e\x10\x00");
-    assert_eq!(client.wire.exactly(18), b"only the beginning");
-    let cookie = door_cookie(&upstream, &application);
-    let sign_out = Request::new("POST", "/oauth2/sign_out").header("Cookie", &cookie).header("Origin", ORIGIN);
-    assert_eq!(door.send(&sign_out).status, 303);
+    assert_eq!(client.wire.exactly(22), b"\x82\x7e\x10\x00only the beginning");
+    let signing_out = thread::spawn(move || {
+        sign_out(&door, &cookie);
+        door
+    });
     assert_eq!(client.closed(), None);
     assert_eq!(application.rest(), b"");
+    drop(signing_out.join().unwrap());
 }
 
 /// Case 58.
 #[test]
-fn a_sign_out_breaks_off_an_event_stream_of_its_session() {
+fn a_sign_out_breaks_off_an_event_stream_and_a_long_download_of_its_session() {
+    const LENGTH: usize = 32 << 20;
     let door = Door::locked();
     let cookie = door.sign_in();
-    let mut stream =
-        identity_server::http::open(door.address(), &crate::support::proxied::get("/sse", &cookie)).unwrap();
-    assert_eq!(stream.body.read_until_text("\n\n").unwrap(), "data: open\n\n");
-    let sign_out = Request::new("POST", "/oauth2/sign_out").header("Cookie", &cookie).header("Origin", ORIGIN);
-    assert_eq!(door.send(&sign_out).status, 303);
-    assert!(stream.finish().is_err(), "it does not look whole");
+    let ask = |path: &str| {
+        let mut client = door.wire();
+        client.say(plain(path, &format!("Cookie: {cookie}\r\n")));
+        assert_eq!(client.status().0, 200);
+        client
+    };
+    let (mut events, mut download) = (ask("/sse"), ask(&format!("/download/{LENGTH}")));
+    assert_eq!(events.chunk(), b"data: open\n\n");
+    assert_eq!(download.exactly(3), b"xxx");
+    sign_out(&door, &cookie);
+    assert_eq!(events.rest(), b"", "it ends, and does not look whole");
+    let rest = download.rest().len();
+    assert!(rest < LENGTH - 3, "{rest}");
 }
 
 /// A session is ended between the question whether it counts and the application's consent.
 #[test]
-fn a_sign_out_while_a_tunnel_is_being_opened_is_not_missed() {
+fn a_sign_out_while_a_tunnel_or_a_stream_is_being_opened_is_not_missed() {
     let upstream = Scripted::start();
     let door = Door::with(json!({ "upstream": upstream.upstream() }));
-    let lines = cookie_line_of(&door, &upstream);
-    let mut client = door.wire();
-    client.say(handshake("/ws", &lines));
-    let mut application = upstream.accept();
-    application.head().unwrap();
-    let cookie = lines.trim_start_matches("Cookie: ").trim();
-    let sign_out = Request::new("POST", "/oauth2/sign_out").header("Cookie", cookie).header("Origin", ORIGIN);
-    assert_eq!(door.send(&sign_out).status, 303);
-    application.say(agreed());
-    assert_eq!(client.answer().status, 401);
-    assert_eq!(application.rest(), b"");
+    let stream = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n".to_owned();
+    for (ask, consent) in [(handshake as fn(&str, &str) -> String, agreed()), (plain, stream)] {
+        let cookie = sign_in(&door, &upstream);
+        let mut client = door.wire();
+        client.say(ask("/ws", &format!("Cookie: {cookie}\r\n")));
+        let mut application = upstream.accept();
+        application.head().unwrap();
+        sign_out(&door, &cookie);
+        application.say(consent);
+        assert_eq!(client.answer().status, 401);
+        assert_eq!(application.rest(), b"");
+    }
+}
+
+fn plain(path: &str, lines: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: app.test\r\n{lines}\r\n")
 }
 
 #[test]
@@ -376,7 +407,7 @@ fn a_client_that_does_not_wait_for_its_tunnel_ends_the_request_at_the_applicatio
 
 #[test]
 fn two_hundred_tunnels_are_open_at_once_and_a_stop_ends_them_politely() {
-    let door = Door::open(json!({}));
+    let mut door = Door::open(json!({}));
     let mut sockets: Vec<_> = (0..200).map(|_| WebSocket::open(door.address(), "/ws", "")).collect();
     for (n, socket) in sockets.iter_mut().enumerate() {
         socket.echo(&format!("I am {n}"));

@@ -54,6 +54,7 @@ pub(crate) struct Door {
     /// The time inside.
     pub(crate) clock: Arc<ManualClock>,
     public: Option<SocketAddr>,
+    admin: SocketAddr,
     _identity_server: IdentityServer,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -93,12 +94,22 @@ impl Door {
         let (public, admin) = hear.recv_timeout(PATIENCE).expect("the adapter starts");
         wait_until_ready(admin);
         let (stop, thread) = (Some(stop), Some(thread));
-        Self { application, clock, public, _identity_server: identity_server, stop, thread }
+        Self { application, clock, public, admin, _identity_server: identity_server, stop, thread }
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.public.expect("a TCP listener")
+    }
+
+    /// Where its admin listener listens.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Asks it to stop, and does not wait until it has.
+    pub(crate) fn stop(&mut self) {
+        drop(self.stop.take());
     }
 
     /// Sends a request on a connection of its own.

@@ -39,11 +39,11 @@ pub(crate) fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
         (Ok(short), _) if short < 126 => frame.push(0x80 | short),
         (_, Ok(middle)) => {
-            frame.push(0x80 | 126);
+            frame.push(0xfe);
             frame.extend(middle.to_be_bytes());
         }
         _ => {
-            frame.push(0x80 | 127);
+            frame.push(0xff);
             frame.extend((payload.len() as u64).to_be_bytes());
         }
     }
