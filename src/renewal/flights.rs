@@ -11,7 +11,7 @@ use super::Outcome;
 use crate::domain::AdapterSessionId;
 
 /// Most refreshes in flight; more would only wait for the provider.
-const MOST: usize = 4096;
+pub(super) const MOST: usize = 4096;
 
 /// Gives the outcome once it is there.
 pub(super) type Waiting = watch::Receiver<Option<Outcome>>;

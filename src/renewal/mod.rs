@@ -78,6 +78,15 @@ pub enum Outcome {
 /// Longest time during which nothing is sent after a refresh failed that never left: an outage costs one attempt, not one per request.
 const PAUSE: Duration = Duration::from_secs(1);
 
+impl Config {
+    /// Whether the access token has ended, or is about to.
+    fn is_time_for(&self, session: &Session, now: Timestamp) -> bool {
+        let Some(end) = session.tokens.access_expires else { return false };
+        let early = self.minimum_life.min(end.since(session.proved_at) / 2);
+        now.plus(early) >= end
+    }
+}
+
 impl Renewals {
     /// Renewal as configured; nothing is in flight yet.
     #[must_use]
@@ -96,13 +105,7 @@ impl Renewals {
     /// Whether `session` should be renewed before it is used, and can be.
     #[must_use]
     pub fn is_due(&self, session: &Session, now: Timestamp) -> bool {
-        session.tokens.refresh.is_some() && (self.config.always || self.nears_its_end(session, now))
-    }
-
-    fn nears_its_end(&self, session: &Session, now: Timestamp) -> bool {
-        let Some(end) = session.tokens.access_expires else { return false };
-        let early = self.config.minimum_life.min(end.since(session.proved_at) / 2);
-        now.plus(early) >= end
+        session.tokens.refresh.is_some() && (self.config.always || self.config.is_time_for(session, now))
     }
 
     /// Renews `session`, or waits for whoever is at it. Dropping the future stops only the waiting.
@@ -141,7 +144,7 @@ impl Renewals {
     /// What can be said without asking the provider.
     fn known_outcome(&self, session: &Arc<Session>, now: Timestamp) -> Option<Outcome> {
         let newer = self.known.newer(session, now);
-        if let Some(newer) = newer.as_ref().filter(|newer| !self.nears_its_end(newer, now)) {
+        if let Some(newer) = newer.as_ref().filter(|newer| !self.config.is_time_for(newer, now)) {
             return Some(Outcome::Renewed(newer.clone()));
         }
         let newest = newer.as_ref().unwrap_or(session);
@@ -221,3 +224,6 @@ impl Renewals {
         self.parts.revocations.end_session(&session.adapter_session_id, keep_until, now);
     }
 }
+
+#[cfg(test)]
+mod tests;
