@@ -42,7 +42,7 @@ pub enum HttpError {
     /// The connection broke, or the answer was no HTTP.
     #[error("the call broke off: {0}")]
     Broken(String),
-    /// No connection.
+    /// No connection, also not in time. Nothing was sent.
     #[error("cannot connect: {0}")]
     Connect(String),
     /// The call took longer than its limit.
@@ -134,10 +134,11 @@ impl ForwardProxy {
 
 impl From<reqwest::Error> for HttpError {
     fn from(error: reqwest::Error) -> Self {
-        if error.is_timeout() {
-            Self::TimedOut
-        } else if error.is_connect() {
+        // First: a connection that does not come about in time is both, and nothing has left by it.
+        if error.is_connect() {
             Self::Connect(chain(&error))
+        } else if error.is_timeout() {
+            Self::TimedOut
         } else {
             Self::Broken(chain(&error))
         }
@@ -153,4 +154,28 @@ fn chain(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    /// Here it is the TLS handshake that is never answered; a host that is gone looks the same.
+    #[tokio::test]
+    async fn a_connection_that_does_not_come_about_in_time_is_one_that_sent_nothing() {
+        let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let config = Config {
+            connect_timeout: Duration::from_millis(200),
+            total_timeout: Duration::from_secs(30),
+            pool_size: 1,
+            trust: Trust::default(),
+            identity: None,
+            proxy: None,
+        };
+        let request = http::Request::post(format!("https://{}/", silent.local_addr().unwrap())).body(Vec::new());
+        let answer = HttpClient::build(&config).unwrap().call(request.unwrap()).await;
+        assert!(matches!(answer, Err(HttpError::Connect(_))), "{answer:?}");
+    }
 }
