@@ -112,10 +112,12 @@ impl Known {
         }
     }
 
+    /// Kept for a while after the end of the access token: as long as that lives, no doubt may be forgotten.
     fn change(&self, session: &Session, now: Timestamp, change: impl FnOnce(Entry) -> Entry) {
-        let room = self.entries.update(&session.adapter_session_id, now, |before| {
-            (change(before.cloned().unwrap_or_default()), now.plus(self.keep))
-        });
+        let until = session.tokens.access_expires.map_or(now, |end| end.max(now)).plus(self.keep);
+        let room = self
+            .entries
+            .update(&session.adapter_session_id, now, |before| (change(before.cloned().unwrap_or_default()), until));
         if room == Room::Short {
             tracing::warn!(capacity = CAPACITY, "too many renewed sessions: what is known of one is forgotten early");
         }
