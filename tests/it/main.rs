@@ -24,6 +24,7 @@ mod memory_store;
 mod operation;
 mod paths;
 mod patience;
+mod refresh;
 mod rules;
 mod sessions;
 mod sign_out;

@@ -1,0 +1,84 @@
+//! Renewal: one call for all who come, the newest state for all who come later, and nobody signed out by an outage
+//! (attack cases 43 to 49).
+
+mod changes;
+mod early;
+mod ends;
+mod lost;
+mod outages;
+mod shared;
+mod untrusted;
+
+use std::time::Duration;
+
+use identity_server::{Browser, Endpoint, http::Request, http::Response};
+use serde_json::json;
+
+use crate::support::{Options, Scene};
+
+/// Where sessions can be (`token-store`).
+const STORES: [&str; 1] = ["cookie"];
+/// Life of an access token of the identity server here, in seconds.
+const LIFE: u64 = 300;
+
+/// A plain provider that gives a new refresh token each time, and ends the session of a spent one that comes back.
+fn rotating(store: &str) -> Options {
+    with_store(Options::default(), store)
+}
+
+/// The same as a realm of Keycloak.
+fn realm(store: &str) -> Options {
+    with_store(Options::keycloak(), store)
+}
+
+fn with_store(options: Options, store: &str) -> Options {
+    let tells_tokens = json!({ "token-store": store, "sidecar": { "forward-access-token": true } });
+    options.with(tells_tokens).server(|server| server.rotate_refresh = true)
+}
+
+/// A browser whose access token has ended.
+fn stale(scene: &Scene) -> Browser {
+    let browser = scene.signed_in();
+    pass(scene, LIFE);
+    browser
+}
+
+/// So many seconds pass.
+fn pass(scene: &Scene, seconds: u64) {
+    scene.clock.advance(Duration::from_secs(seconds));
+}
+
+/// What a script of the site gets.
+fn get(scene: &Scene, browser: &mut Browser, path: &str) -> Response {
+    browser.fetch(&scene.url(path), Request::get("")).unwrap()
+}
+
+fn status(scene: &Scene, browser: &mut Browser) -> u16 {
+    get(scene, browser, "/private").status
+}
+
+/// The refresh tokens that the identity server was sent, oldest first.
+fn spent(scene: &Scene) -> Vec<String> {
+    let received = scene.server.received(Endpoint::Token);
+    let refreshes = received.iter().filter(|call| call.field("grant_type") == Some("refresh_token"));
+    refreshes.map(|call| call.field("refresh_token").unwrap().to_owned()).collect()
+}
+
+fn refreshes(scene: &Scene) -> usize {
+    spent(scene).len()
+}
+
+/// What became of refresh tokens, as an operator sees it.
+fn counted(scene: &Scene, outcome: &str) -> u64 {
+    scene.adapter.metric(&format!("doorward_refreshes_total{{outcome=\"{outcome}\"}}"))
+}
+
+/// How often somebody was sent to sign in.
+fn sign_ins(scene: &Scene) -> usize {
+    scene.server.calls(Endpoint::Authorization)
+}
+
+/// The header with which the application heard its latest request.
+fn told(scene: &Scene, header: &str) -> Option<String> {
+    scene.application.last().unwrap().header(header).map(str::to_owned)
+}

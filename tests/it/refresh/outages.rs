@@ -1,0 +1,172 @@
+//! A provider that cannot renew now signs nobody out (case 47).
+
+use std::thread;
+
+use identity_server::{Browser, Endpoint, Fault};
+use serde_json::json;
+
+use super::{LIFE, STORES, counted, get, pass, refreshes, rotating, sign_ins, stale, status, told};
+use crate::support::{Options, Scene};
+
+/// Renewed a minute before the end.
+fn early(store: &str) -> Options {
+    rotating(store).with(json!({ "token-minimum-time-to-live": 60, "socket-timeout-millis": 1000 }))
+}
+
+fn unavailable(scene: &Scene) -> u64 {
+    scene.adapter.metric("doorward_sessions_lapsed_total{reason=\"unavailable\"}")
+}
+
+/// Nothing can be renewed at this moment: who has a living access token is let in, who has not gets 503 and is asked to come again.
+fn assert_waits(scene: &Scene, case: &str, browser: &mut Browser, is_alive: bool) {
+    let (before, asked) = (unavailable(scene), sign_ins(scene));
+    let script = get(scene, browser, "/private");
+    let person = browser.navigate_once(&scene.url("/private")).unwrap();
+    if is_alive {
+        assert_eq!((script.status, person.status), (200, 200), "{case}");
+    } else {
+        assert_eq!((script.status, person.status), (503, 503), "{case}");
+        let retry = |answer: &identity_server::http::Response| answer.header("retry-after").map(str::to_owned);
+        assert!(retry(&script).is_some() && retry(&person).is_some(), "{case}: no Retry-After");
+        assert!(script.header("set-cookie").is_none() && person.header("set-cookie").is_none(), "{case}");
+    }
+    assert_eq!(unavailable(scene) - before, if is_alive { 0 } else { 2 }, "{case}: lapsed sessions");
+    assert_eq!(sign_ins(scene), asked, "{case}: somebody was sent to sign in");
+}
+
+#[test]
+fn a_refusal_that_is_not_about_the_session_keeps_it() {
+    let rows = [
+        ("500", Fault::status(500)),
+        ("500 that says invalid_grant", Fault::error(500, "invalid_grant")),
+        ("503", Fault::status(503)),
+        ("429", Fault::status(429)),
+        ("404", Fault::status(404)),
+        ("403", Fault::error(403, "access_denied")),
+        ("invalid_client", Fault::error(401, "invalid_client")),
+        ("invalid_request", Fault::error(400, "invalid_request")),
+        ("unauthorized_client", Fault::error(400, "unauthorized_client")),
+        ("temporarily_unavailable", Fault::error(400, "temporarily_unavailable")),
+        ("a redirect", Fault::redirect("http://127.0.0.1:1/")),
+    ];
+    for store in STORES {
+        let scene = early(store).start();
+        for (case, fault) in rows.clone() {
+            let mut browser = scene.signed_in();
+            let copy = browser.clone();
+            scene.server.always(Endpoint::Token, fault);
+            pass(&scene, LIFE - 60);
+            assert_waits(&scene, case, &mut browser, true);
+            pass(&scene, 60);
+            assert_waits(&scene, case, &mut browser, false);
+            scene.server.behave(Endpoint::Token);
+            pass(&scene, 1);
+            let asked = sign_ins(&scene);
+            assert_eq!(status(&scene, &mut copy.clone()), 200, "{store}: {case}");
+            assert_eq!((status(&scene, &mut browser), sign_ins(&scene)), (200, asked), "{store}: {case}");
+        }
+    }
+}
+
+#[test]
+fn a_provider_that_is_down_signs_nobody_out() {
+    for store in STORES {
+        let mut scene = early(store).start();
+        let mut browser = scene.signed_in();
+        scene.server.stop();
+        pass(&scene, LIFE - 60);
+        assert_waits(&scene, "down", &mut browser, true);
+        pass(&scene, 60);
+        for _ in 0..5 {
+            assert_waits(&scene, "down", &mut browser, false);
+            pass(&scene, 60);
+        }
+        scene.server.restart().unwrap();
+        assert_eq!((status(&scene, &mut browser), sign_ins(&scene)), (200, 1), "{store}");
+        assert_eq!(counted(&scene, "uncertain"), 0, "{store}");
+    }
+}
+
+const ALL: [Endpoint; 4] = [Endpoint::Discovery, Endpoint::Jwks, Endpoint::Token, Endpoint::UserInfo];
+
+/// A provider that takes connections and says nothing, as behind a network that swallows everything.
+#[test]
+fn a_provider_that_hangs_signs_nobody_out_however_long() {
+    for store in STORES {
+        let scene = early(store).start();
+        let mut browser = scene.signed_in();
+        for endpoint in ALL {
+            scene.server.always(endpoint, Fault::Hang);
+        }
+        pass(&scene, LIFE - 60);
+        assert_waits(&scene, "hangs", &mut browser, true);
+        pass(&scene, 60);
+        for _ in 0..4 {
+            assert_waits(&scene, "hangs", &mut browser, false);
+            pass(&scene, 120);
+        }
+        assert_eq!(refreshes(&scene), 1, "{store}: sent again though nobody answered");
+        for endpoint in ALL {
+            scene.server.behave(endpoint);
+        }
+        assert_eq!((status(&scene, &mut browser), sign_ins(&scene)), (200, 1), "{store}");
+        assert_eq!(refreshes(&scene), 2, "{store}");
+    }
+}
+
+#[test]
+fn a_provider_that_hangs_has_one_call_of_a_session_in_flight() {
+    for store in STORES {
+        let scene = rotating(store).start();
+        let browser = stale(&scene);
+        scene.server.next(Endpoint::Token, Fault::Hang);
+        thread::scope(|scope| {
+            let ask = || status(&scene, &mut browser.clone());
+            let asking: Vec<_> = (0..20).map(|_| scope.spawn(ask)).collect();
+            assert!(scene.server.wait_for_calls(Endpoint::Token, 2));
+            // A stranger who comes after all of them is answered at once.
+            assert_eq!(scene.browser().navigate_once(&scene.url("/oauth2/signed_out")).unwrap().status, 200);
+            assert_eq!(refreshes(&scene), 1);
+            scene.server.release();
+            for asking in asking {
+                assert_eq!(asking.join().unwrap(), 200);
+            }
+        });
+        assert_eq!(refreshes(&scene), 1, "{store}");
+    }
+}
+
+#[test]
+fn a_provider_in_trouble_is_asked_once_a_second_for_a_session() {
+    for store in STORES {
+        let scene = rotating(store).start();
+        let mut browser = stale(&scene);
+        scene.server.always(Endpoint::Token, Fault::status(503));
+        for second in 1..=3 {
+            for _ in 0..10 {
+                assert_eq!((status(&scene, &mut browser), refreshes(&scene)), (503, second), "{store}");
+            }
+            pass(&scene, 1);
+        }
+        scene.server.behave(Endpoint::Token);
+        assert_eq!((status(&scene, &mut browser), sign_ins(&scene)), (200, 1), "{store}");
+    }
+}
+
+#[test]
+fn a_public_page_is_served_to_nobody_in_particular_when_it_cannot_be_told_who_asks() {
+    let rules = json!({ "sidecar": { "rules": [{ "path": "/news/*", "access": "public" }] } });
+    for store in STORES {
+        let mut scene = rotating(store).with(rules.clone()).start();
+        let mut browser = stale(&scene);
+        scene.server.stop();
+        let answer = get(&scene, &mut browser, "/news/1");
+        assert_eq!((answer.status, answer.header("set-cookie")), (200, None), "{store}");
+        assert_eq!((told(&scene, "x-forwarded-user"), told(&scene, "authorization")), (None, None), "{store}");
+        assert_eq!(get(&scene, &mut browser, "/oauth2/userinfo").status, 503, "{store}");
+        scene.server.restart().unwrap();
+        pass(&scene, 1);
+        assert_eq!(get(&scene, &mut browser, "/news/1").status, 200, "{store}");
+        assert_eq!(told(&scene, "x-forwarded-user").as_deref(), Some("subject-of-alice"), "{store}");
+    }
+}
