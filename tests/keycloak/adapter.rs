@@ -62,7 +62,8 @@ impl Adapter {
     }
 }
 
-fn configuration(place: Place, keycloak: &Value, sidecar: &Value) -> Value {
+/// The whole file: the top-level keys as they are, and `sidecar` over the least that is needed.
+pub(crate) fn configuration(place: Place, keycloak: &Value, sidecar: &Value) -> Value {
     let mut configuration = keycloak.clone();
     configuration["sidecar"] = json!({
         "listen": format!("127.0.0.1:{}", place.port),

@@ -93,6 +93,37 @@ impl Realm {
         self.get(&format!("clients/{client}/session-count"))["count"].as_u64().expect("a count")
     }
 
+    /// How many events of a kind are in the realm's log, which must be on.
+    pub(crate) fn events(&self, kind: &str) -> usize {
+        self.get(&format!("events?type={kind}&max=1000")).as_array().expect("a list of events").len()
+    }
+
+    /// The clients in the sessions of a user, one entry for each session and client.
+    pub(crate) fn clients_in_sessions_of(&self, username: &str) -> Vec<String> {
+        let sessions = self.get(&format!("users/{}/sessions", self.user(username)));
+        let all = sessions.as_array().into_iter().flatten();
+        all.flat_map(|session| session["clients"].as_object().into_iter().flat_map(|clients| clients.values()))
+            .map(text)
+            .collect()
+    }
+
+    /// Takes a realm role from a user.
+    pub(crate) fn take_role(&self, username: &str, role: &str) {
+        let role = self.get(&format!("roles/{role}"));
+        let path = format!("users/{}/role-mappings/realm", self.user(username));
+        self.call("DELETE", &self.path(&path), Some(&json!([role])));
+    }
+
+    /// Ends all sessions of a user.
+    pub(crate) fn log_out(&self, username: &str) {
+        self.post(&format!("users/{}/logout", self.user(username)), &json!({}));
+    }
+
+    /// The internal id of a user.
+    fn user(&self, username: &str) -> String {
+        text(&self.get(&format!("users?exact=true&username={username}"))[0]["id"])
+    }
+
     fn get(&self, path: &str) -> Value {
         self.call("GET", &self.path(path), None)
     }

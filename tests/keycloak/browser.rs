@@ -11,13 +11,14 @@ use crate::{
 const REDIRECTS: usize = 20;
 
 /// One browser with one cookie jar.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Browser {
     jar: Vec<Cookie>,
 }
 
 /// A cookie. `Secure` is read and not obeyed: all these stories play on loopback, which browsers trust, and Keycloak sets
 /// `Secure` there on plain http. `Domain` is not obeyed: there is one host. Ports do not part cookies (RFC 6265, section 8.5).
+#[derive(Clone)]
 struct Cookie {
     name: String,
     value: String,

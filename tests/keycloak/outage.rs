@@ -21,7 +21,7 @@ const RECOVERY: Duration = Duration::from_secs(60);
 fn an_identity_server_that_comes_late_is_found_without_a_restart() {
     let place = Place::choose();
     let realm = Realm::create(scene::realm(place));
-    let relay = Relay::closed();
+    let mut relay = Relay::closed();
     let mut keycloak = scene::keycloak_json(&realm);
     keycloak["auth-server-url"] = json!(relay.url().as_str());
     let adapter = Adapter::start(place, &keycloak, &json!({}));
