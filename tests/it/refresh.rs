@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::support::{Options, Scene};
 
 /// Where sessions can be (`token-store`).
-const STORES: [&str; 1] = ["cookie"];
+const STORES: [&str; 2] = ["cookie", "session"];
 /// Life of an access token of the identity server here, in seconds.
 const LIFE: u64 = 300;
 

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Where sessions can be (`token-store`).
-const STORES: [&str; 1] = ["cookie"];
+const STORES: [&str; 2] = ["cookie", "session"];
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
