@@ -1,14 +1,18 @@
 //! One application behind one door: what serving it needs, as one snapshot that can be swapped while requests are under way, and which part
 //! answers which path. Every front (actix-web's `App` today) comes in here.
 
-use http::Method;
+use http::{HeaderValue, Method};
 
 use crate::{
     caller::{self, Caller},
     domain::Subject,
     login::{Login, Presented, ReturnTo, Visit},
     message::{Request, Response},
-    proxy::{Limits, Local, Proxy, Stopped, validity::Standing},
+    proxy::{
+        Limits, Local, Proxy, Renewing, Stopped,
+        gateway::{Dialect, Original},
+        validity::Standing,
+    },
     respond::{Audience, Refusal, is_navigation},
     session::RequestCookies,
 };
@@ -59,6 +63,9 @@ impl Site {
         }
         let cookies = RequestCookies::from_headers(&request.headers);
         let standing = self.proxy.standing(local, &cookies).await?;
+        if self.is_from_gateway(&request, caller) {
+            return Box::pin(self.answer_gateway(request, caller, &cookies, standing)).await;
+        }
         if self.login.owns(request.target.decoded_path()) {
             let speaks_of_it = self.login.speaks_of_session(request.target.decoded_path());
             let standing = if speaks_of_it { self.proxy.renewed(standing).await? } else { standing };
@@ -72,7 +79,7 @@ impl Site {
         }
         // Only a form that is kept over a sign-in asks whose session it was.
         let subject = (request.method == Method::POST).then(|| standing.subject()).flatten();
-        match self.proxy.admit(&request, caller, standing).await {
+        match self.proxy.admit(&request, caller, standing, Renewing::WhenDue).await {
             Ok(permit) => {
                 self.proxy.pass(local, request, caller, &cookies, permit).await.map_err(|stopped| match stopped {
                     Stopped::Refused(refusal) => refusal,
@@ -96,6 +103,61 @@ impl Site {
             || Refusal::Forbidden("This site must be visited by https.".into()),
             |location| Refusal::HttpsNeeded { location },
         )
+    }
+
+    /// Whether a gateway asks. Everybody else finds nothing there, as at any endpoint that does not exist.
+    fn is_from_gateway(&self, request: &Request, caller: &Caller) -> bool {
+        let path = request.target.decoded_path();
+        self.proxy.answers_gateways() && caller.peer_is_trusted && self.login.is_for_gateways(path)
+    }
+
+    /// Answers for the request that a gateway describes.
+    async fn answer_gateway(
+        &self,
+        asked: Request,
+        caller: &Caller,
+        cookies: &RequestCookies,
+        standing: Standing,
+    ) -> Result<Response, Refusal> {
+        let original = Original::read(asked, caller).map_err(|error| {
+            tracing::info!(%error, "a gateway's request is refused");
+            Refusal::Forbidden("This request cannot be read in one way only.".into())
+        })?;
+        if original.request().target.readings().any(|path| self.login.owns(&path)) {
+            tracing::info!(
+                "a gateway's request is refused: our own endpoints are to be forwarded to us, not asked about"
+            );
+            return Err(Refusal::Forbidden("This path is the sign-in's own.".into()));
+        }
+        match self.proxy.vouch(&original, caller, standing, cookies).await {
+            Ok(response) => Ok(response),
+            Err(Stopped::Refused(refusal)) => Err(refusal),
+            Err(Stopped::SignInNeeded) => self.challenge_at_gateway(&original, caller, cookies).await,
+        }
+    }
+
+    /// Traefik passes our answer on. nginx shows the client nothing of it, but can send a page to where a header says.
+    async fn challenge_at_gateway(
+        &self,
+        original: &Original,
+        caller: &Caller,
+        cookies: &RequestCookies,
+    ) -> Result<Response, Refusal> {
+        let request = original.request();
+        if !is_navigation(request) {
+            // Its body, if it has one, stayed at the gateway: no form is kept.
+            return Err(Refusal::SignInNeeded { login_url: self.login.start_url(&ReturnTo::home()) });
+        }
+        let to = ReturnTo::to(&request.target);
+        if original.dialect() == Dialect::Forwarded {
+            let visit = Visit { caller, cookies, presented: Presented::Nothing };
+            return self.login.begin(to, &[], visit).await;
+        }
+        let login_url = self.login.start_url(&to);
+        let absolute = caller.url(&login_url).and_then(|url| HeaderValue::try_from(url.as_str()).ok());
+        let mut response = Refusal::SignInNeeded { login_url }.into_response(Audience::Program, &request.id);
+        response.headers.insert("x-doorward-login", absolute.ok_or(Refusal::Internal)?);
+        Ok(response)
     }
 
     /// A page is sent to sign in, and a form of ours is kept meanwhile; anything else is told where that would be, and gets no cookie.

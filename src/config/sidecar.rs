@@ -13,14 +13,15 @@ use crate::{
     admin,
     caller::{self, Origin, SslRequired},
     login::{self, ResponseMode},
-    proxy::{self, IdentityValue, Limits},
+    proxy::{self, IdentityValue, Limits, gateway},
     telemetry::{self, LogFormat},
 };
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "admin",
     "allowed-hosts",
     "attempt-ttl",
+    "auth",
     "cookie",
     "forward-access-token",
     "headers",
@@ -41,11 +42,10 @@ const KEYS: [&str; 20] = [
 ];
 
 /// Keys that are planned: refused, since what they ask for would not happen.
-const LATER: [&str; 15] = [
+const LATER: [&str; 14] = [
     "app-logout-hook",
     "app-session-cookies",
     "assertion",
-    "auth",
     "frontchannel-logout",
     "node-host",
     "outage-proof",
@@ -108,7 +108,8 @@ pub(super) fn read(root: &Object<'_>) -> Option<Config> {
     };
     let user = claims::principal_attribute(root);
     let tls = tls::listener(&keys.at("tls"));
-    let proxy = proxy(&keys, &listen, read_limits(&limits), user);
+    let gateway = gateway(&keys.at("auth"), &caller);
+    let proxy = proxy(&keys, &listen, gateway, read_limits(&limits), user);
     Some(Config {
         listen,
         tls,
@@ -164,7 +165,26 @@ fn telemetry(node: &Node<'_>) -> telemetry::Config {
     }
 }
 
-fn proxy(keys: &Object<'_>, listen: &Listen, limits: Limits, user: IdentityValue) -> Option<proxy::Config> {
+/// `auth`: that it is there switches `<prefix>/auth` on, unless it says otherwise. Only trusted proxies are answered.
+fn gateway(node: &Node<'_>, caller: &caller::Config) -> Option<gateway::Config> {
+    let keys = node.object(&["enabled", "set-cookie"]);
+    let set_cookie = keys.at("set-cookie").flag().unwrap_or(false);
+    if node.is_absent() || keys.at("enabled").flag() == Some(false) {
+        return None;
+    }
+    if caller.trusted_proxies.is_empty() {
+        node.fault("needs `trusted-proxies`: the gateway that asks must be listed there, and nobody else is answered");
+    }
+    Some(gateway::Config { set_cookie })
+}
+
+fn proxy(
+    keys: &Object<'_>,
+    listen: &Listen,
+    gateway: Option<gateway::Config>,
+    limits: Limits,
+    user: IdentityValue,
+) -> Option<proxy::Config> {
     let node = keys.at("upstream").required();
     let upstream = tls::upstream(&node, &keys.at("upstream-tls"));
     if upstream.as_ref().is_some_and(|upstream| address::is_own(upstream, listen)) {
@@ -174,7 +194,15 @@ fn proxy(keys: &Object<'_>, listen: &Listen, limits: Limits, user: IdentityValue
     let headers = rules::headers(&keys.at("headers"), user);
     let forward_access_token = keys.at("forward-access-token").flag().unwrap_or(false);
     let websocket_origins = keys.at("websocket-origins").each(websocket_origin);
-    Some(proxy::Config { upstream: upstream?, rules, headers, forward_access_token, websocket_origins, limits })
+    Some(proxy::Config {
+        upstream: upstream?,
+        rules,
+        headers,
+        forward_access_token,
+        websocket_origins,
+        gateway,
+        limits,
+    })
 }
 
 /// An origin as browsers write it in `Origin`.

@@ -187,6 +187,12 @@ impl Login {
         below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ';']))
     }
 
+    /// Whether a decoded path is the one where gateways ask.
+    #[must_use]
+    pub fn is_for_gateways(&self, path: &str) -> bool {
+        path.strip_prefix(self.config.path_prefix.as_str()) == Some("/auth")
+    }
+
     /// Whether the endpoint at a path of ours speaks of the session, so that it must be as it is now.
     #[must_use]
     pub fn speaks_of_session(&self, path: &str) -> bool {

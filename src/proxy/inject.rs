@@ -73,6 +73,29 @@ impl Injector {
         headers
     }
 
+    /// What a gateway is told that copies our headers to the request: each that may be set, empty where there is nothing to say, so that
+    /// the client's own value does not stay. `Authorization` is among them only while we are the ones to set it.
+    pub fn tell(&self, headers: &mut HeaderMap, permit: &Permit) {
+        for header in &self.headers {
+            headers.insert(header.name.clone(), HeaderValue::from_static(""));
+        }
+        if self.forward_access_token {
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_static(""));
+        }
+        self.say_who(headers, permit);
+    }
+
+    /// The name of a header that an application may take for one of ours, but that a gateway does not replace by it: `X_Forwarded_User`.
+    #[must_use]
+    pub fn respelt<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderName> {
+        let is_ours = |name: &HeaderName| self.headers.iter().any(|header| header.name == name);
+        let folds_to_ours = |name: &HeaderName| {
+            let folded = fold(name.as_str());
+            self.headers.iter().any(|header| fold(header.name.as_str()) == folded)
+        };
+        headers.keys().find(|name| !is_ours(name) && folds_to_ours(name))
+    }
+
     fn is_reserved(&self, name: &HeaderName) -> bool {
         let folded = fold(name.as_str());
         let token = self.forward_access_token && folded == "authorization";
@@ -147,7 +170,7 @@ fn encode(text: &str, also: &[u8]) -> String {
 }
 
 /// A header's name as CGI and its heirs fold it: whatever is no letter or digit is the same. Upper and lower case are folded already.
-fn fold(name: &str) -> Cow<'_, str> {
+pub(super) fn fold(name: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if name.chars().all(plain) { name.into() } else { name.replace(|c| !plain(c), "-").into() }
 }

@@ -8,6 +8,7 @@ pub mod body;
 pub mod forward;
 pub mod frames;
 mod held;
+pub mod gateway;
 pub mod inject;
 pub mod pool;
 pub mod route;
@@ -48,6 +49,8 @@ pub struct Config {
     pub forward_access_token: bool,
     /// Origins besides our own whose pages may open a WebSocket, written as browsers write them.
     pub websocket_origins: Vec<String>,
+    /// What gateways may ask; `None`: nothing.
+    pub gateway: Option<gateway::Config>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -169,6 +172,7 @@ pub struct Proxy {
     upstream: Upstream,
     websocket_origins: Vec<String>,
     limits: Limits,
+    gateway: Option<gateway::Config>,
     parts: Parts,
 }
 
@@ -198,6 +202,15 @@ pub struct Local {
     opened: OpenedSessions,
 }
 
+/// Whether a session may be renewed before it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewing {
+    /// It counts as it stands: its browser would not learn what it became.
+    Never,
+    /// When it is time.
+    WhenDue,
+}
+
 /// Why the request path gives no answer of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stopped {
@@ -223,6 +236,7 @@ impl Proxy {
             upstream: config.upstream,
             websocket_origins: config.websocket_origins,
             limits: config.limits,
+            gateway: config.gateway,
             parts,
         }
     }
@@ -263,15 +277,31 @@ impl Proxy {
         renewed
     }
 
+    async fn brought_up_to_date(&self, standing: Standing, renewing: Renewing) -> Result<Standing, Refusal> {
+        if renewing == Renewing::WhenDue {
+            return self.renewed(standing).await;
+        }
+        if let Some(reason) = standing.lapsed() {
+            self.parts.metrics.lapsed(reason);
+        }
+        Ok(standing)
+    }
+
     /// Decides whether `request` may pass.
     ///
     /// # Errors
     /// When it may not.
-    pub async fn admit(&self, request: &Request, caller: &Caller, standing: Standing) -> Result<Permit, Stopped> {
+    pub async fn admit(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        standing: Standing,
+        renewing: Renewing,
+    ) -> Result<Permit, Stopped> {
         refuse_oversized(&request.body, &self.limits)?;
         self.refuse_foreign_page(request, caller)?;
         let route = self.rules.find(request)?;
-        let standing = match self.renewed(standing).await {
+        let standing = match self.brought_up_to_date(standing, renewing).await {
             // Where nobody needs to be signed in, nobody is turned away because it cannot be told who is.
             Err(_) if route.access == Access::Public => Standing::Nobody,
             renewed => renewed?,

@@ -135,7 +135,7 @@ const CRATES: &[(&str, &[&str])] = &[
 const STANDARD: &[(&str, &[&str])] = &[("std::env", &["config::environment"])];
 
 /// Where our answers get their status.
-const STATUS_CHOSEN: &[&str] = &["login", "respond"];
+const STATUS_CHOSEN: &[&str] = &["login", "proxy::gateway", "respond"];
 
 /// Where somebody else's status is read: the provider's, the application's, or one that was chosen before.
 const STATUS_READ: &[&str] = &["front", "oidc", "proxy::forward"];

@@ -14,6 +14,7 @@ mod cookies_hidden;
 mod discovery;
 mod forwarded;
 mod framing;
+mod gateway;
 mod headers;
 mod kept_form;
 mod keycloak_keys;

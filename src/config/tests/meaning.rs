@@ -206,6 +206,20 @@ fn cookies_that_cannot_work_are_faults() {
 }
 
 #[test]
+fn gateways_are_answered_when_that_is_asked_for_and_one_is_trusted() {
+    let trusting = |auth: Value| sidecar(json!({"trusted-proxies": ["10.0.0.7"], "auth": auth}));
+    let gateway = |auth: Value| accepted(&trusting(auth)).proxy.gateway.map(|gateway| gateway.set_cookie);
+    assert_eq!(gateway(json!(null)), None);
+    assert_eq!(gateway(json!({"enabled": false, "set-cookie": true})), None);
+    assert_eq!(gateway(json!({})), Some(false));
+    assert_eq!(gateway(json!({"enabled": true, "set-cookie": "true"})), Some(true));
+    assert_refused(&sidecar(json!({"auth": {}})), "sidecar.auth", "`trusted-proxies`");
+    assert_refused(&trusting(json!({"set-cookies": true})), "sidecar.auth.set-cookies", "`set-cookie`");
+    assert_refused(&trusting(json!({"enabled": "maybe"})), "sidecar.auth.enabled", "true or false");
+    accepted(&sidecar(json!({"auth": {"enabled": false}})));
+}
+
+#[test]
 fn an_address_alone_is_a_network_of_one() {
     let proxies = json!({"trusted-proxies": ["10.0.0.7", "fd00::/8", "unix"]});
     let trusted = accepted(&sidecar(proxies)).caller.trusted_proxies;
