@@ -22,6 +22,7 @@ mod large;
 mod limits;
 mod login;
 mod memory_store;
+mod nginx;
 mod operation;
 mod paths;
 mod patience;
