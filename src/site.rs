@@ -9,9 +9,9 @@ use crate::{
     login::{Login, Presented, ReturnTo, Visit},
     message::{Request, Response},
     proxy::{
-        Limits, Local, Proxy, Renewing, Stopped,
+        Limits, Local, Proxy, Stopped,
         gateway::{Dialect, Original},
-        validity::Standing,
+        validity::{Renewing, Standing},
     },
     respond::{Audience, Refusal, is_navigation},
     session::RequestCookies,

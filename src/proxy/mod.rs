@@ -34,7 +34,7 @@ use forward::{ForwardError, Forwarded, forward};
 use inject::Injector;
 use pool::Pool;
 use route::Rules;
-use validity::{Current, Judge, Standing};
+use validity::{Current, Judge, Renewing, Standing};
 
 /// What one site's request path needs to know.
 #[derive(Clone, Debug)]
@@ -202,15 +202,6 @@ pub struct Local {
     opened: OpenedSessions,
 }
 
-/// Whether a session may be renewed before it is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Renewing {
-    /// It counts as it stands: its browser would not learn what it became.
-    Never,
-    /// When it is time.
-    WhenDue,
-}
-
 /// Why the request path gives no answer of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stopped {
@@ -275,16 +266,6 @@ impl Proxy {
             self.parts.metrics.lapsed(reason);
         }
         renewed
-    }
-
-    async fn brought_up_to_date(&self, standing: Standing, renewing: Renewing) -> Result<Standing, Refusal> {
-        if renewing == Renewing::WhenDue {
-            return self.renewed(standing).await;
-        }
-        if let Some(reason) = standing.lapsed() {
-            self.parts.metrics.lapsed(reason);
-        }
-        Ok(standing)
     }
 
     /// Decides whether `request` may pass.

@@ -30,6 +30,15 @@ pub enum Standing {
     Stale(Arc<Session>),
 }
 
+/// Whether a session may be renewed before it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewing {
+    /// It counts as it stands: its browser would not learn what it became.
+    Never,
+    /// When it is time.
+    WhenDue,
+}
+
 /// Judges sessions: by the clock, by what was revoked, and by what the provider says when it is asked.
 #[derive(Clone, Debug)]
 pub struct Judge {

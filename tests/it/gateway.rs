@@ -6,7 +6,10 @@ use identity_server::{
 };
 use serde_json::{Value, json};
 
-use crate::support::proxied::{Door, ORIGIN, Plan};
+use crate::support::{
+    Options,
+    proxied::{Door, ORIGIN, Plan},
+};
 
 /// Every header that the door below may set.
 const IDENTITY: [&str; 6] = [
@@ -305,5 +308,25 @@ fn with_set_cookie_a_session_is_renewed_and_the_gateway_gets_its_cookie() {
         door.clock.advance(std::time::Duration::from_secs(30));
         let answer = door.send(&ask("GET", "/x").header("Cookie", renewed));
         assert_eq!((answer.status, answer.header("set-cookie")), (200, None));
+    }
+}
+
+#[test]
+fn an_outage_of_the_identity_server_signs_nobody_out() {
+    let sidecar = json!({
+        "trusted-proxies": ["127.0.0.1"], "auth": { "set-cookie": true },
+        "rules": [{ "path": "/public/*", "access": "public" }],
+    });
+    let mut scene = Options::default().with(json!({ "sidecar": sidecar })).start();
+    let mut browser = scene.signed_in();
+    scene.server.stop();
+    scene.clock.advance(std::time::Duration::from_secs(301));
+    let url = scene.url("/oauth2/auth");
+    for ask in [nginx, traefik] {
+        let answer = browser.fetch(&url, ask("GET", "/private")).unwrap();
+        assert_eq!((answer.status, answer.header("retry-after"), answer.header("set-cookie")), (503, Some("5"), None));
+        assert_eq!(answer.header("x-doorward-login"), None);
+        let public = browser.fetch(&url, ask("GET", "/public")).unwrap();
+        assert_eq!((public.status, public.header("x-forwarded-user")), (200, Some("")));
     }
 }
