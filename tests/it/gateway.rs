@@ -1,7 +1,7 @@
 //! `<prefix>/auth`: what a gateway that asks before it forwards is told, and who gets to ask.
 
 use identity_server::{
-    User,
+    Endpoint, Fault, User,
     http::{Request, Response},
 };
 use serde_json::{Value, json};
@@ -317,9 +317,9 @@ fn an_outage_of_the_identity_server_signs_nobody_out() {
         "trusted-proxies": ["127.0.0.1"], "auth": { "set-cookie": true },
         "rules": [{ "path": "/public/*", "access": "public" }],
     });
-    let mut scene = Options::default().with(json!({ "sidecar": sidecar })).start();
+    let scene = Options::default().with(json!({ "sidecar": sidecar })).start();
     let mut browser = scene.signed_in();
-    scene.server.stop();
+    scene.server.always(Endpoint::Token, Fault::status(503));
     scene.clock.advance(std::time::Duration::from_secs(301));
     let url = scene.url("/oauth2/auth");
     for ask in [nginx, traefik] {
