@@ -41,4 +41,5 @@ pub mod tls;
 pub mod lifecycle;
 pub mod telemetry;
 pub mod expiring;
+pub mod remembered;
 pub mod domain;

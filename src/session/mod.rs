@@ -7,7 +7,6 @@ mod contract;
 mod cookie_store;
 mod keys;
 mod memory_store;
-mod opened;
 mod own_cookies;
 mod request_cookies;
 mod sealed;
@@ -19,14 +18,19 @@ pub use codec::{CodecError, MAX_UNPACKED, SessionCodec};
 pub use cookie_store::CookieStore;
 pub use keys::{KeyRing, KeyRingError, MASTER_KEY_LEN};
 pub use memory_store::{MemoryStore, SessionTable};
-pub use opened::OpenedSessions;
 pub use own_cookies::{CookieConfigError, InvalidCookie, Keep, OwnCookies, SetCookies};
 pub use request_cookies::{Lookup, RequestCookies};
 pub use sealed::{Opened, Purpose, Sealed, Sealer, TooLargeToSeal, Unsealable};
 pub use sealed_cookie::SealedCookie;
 pub use store::{Recall, SessionStore, StoreError};
 
-use crate::domain::{Lifetimes, SecretBytes};
+use crate::{
+    domain::{Lifetimes, SecretBytes, Session},
+    remembered::Remembered,
+};
+
+/// Sessions that a worker has opened before, by their sealed text.
+pub type OpenedSessions = Remembered<Session>;
 
 /// Everything about sessions and the cookies that carry them.
 #[derive(Clone, Debug)]

@@ -64,7 +64,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("login", &["caller", "target", "message", "session", "revocation", "oidc", "respond", "status", "domain"]),
     // What is revoked is asked by whoever has a session in hand, not by what keeps or proves it.
-    ("session", &["status", "domain"]),
+    ("session", &["status", "remembered", "domain"]),
     // One refresh: between what keeps sessions, what ends them, and who renews them.
     ("renewal", &["session", "revocation", "oidc", "status", "lifecycle", "expiring", "domain"]),
     ("revocation", &["expiring", "domain"]),
@@ -78,6 +78,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("lifecycle", &[]),
     ("telemetry", &[]),
     ("expiring", &["domain"]),
+    ("remembered", &["domain"]),
     ("domain", &[]),
 ];
 
@@ -126,7 +127,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("webpki_roots", &["tls::connector"]),
     (
         "zeroize",
-        &["config", "domain::secret", "login::attempt", "login::kept_form", "renewal::known", "session", "tls"],
+        &["config", "domain::secret", "login::attempt", "login::kept_form", "remembered", "renewal::known", "session", "tls"],
     ),
     ("zstd", &["session::codec"]),
 ];
