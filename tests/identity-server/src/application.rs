@@ -11,6 +11,7 @@
 //! | `/status/{code}` | that status without a body |
 //! | `/hop-by-hop` | connection headers that must not pass |
 //! | `/set-cookie` | cookies of its own |
+//! | `/cors` | every origin allowed, by its own headers |
 //! | `/websocket` | 101, then says back every byte it hears |
 //! | `/ws`, `/ws/wrong` | a WebSocket that says back every message and answers pings; `wrong`: agrees to another handshake |
 //! | any other | JSON: `method`, `target`, `headers` in order, `body_length`, `body_sha256` |

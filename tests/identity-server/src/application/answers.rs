@@ -31,6 +31,7 @@ pub(super) fn answer(
         }
         "status" => status(out, rest)?,
         "hop-by-hop" => whole(out, "200 OK", HOP_BY_HOP, b"ok")?,
+        "cors" => whole(out, "200 OK", CORS, b"ok")?,
         "set-cookie" => whole(out, "200 OK", SET_COOKIE, b"ok")?,
         "websocket" => return say_back(out, reader),
         "ws" => return websocket::serve(out, reader, heard, rest),
@@ -128,5 +129,9 @@ fn say_back(out: &mut impl Write, reader: &mut impl BufRead) -> io::Result<After
 /// What a proxy must keep to this connection (RFC 9110, section 7.6.1), named by `Connection` and not.
 const HOP_BY_HOP: &str = "Connection: keep-alive, X-Private\r\nX-Private: 1\r\nKeep-Alive: timeout=5\r\n\
 Proxy-Authenticate: Basic\r\nTE: trailers\r\nUpgrade: h2c\r\nProxy-Connection: keep-alive\r\nX-Kept: yes\r\n";
+
+/// As a careless application says it.
+const CORS: &str = "Access-Control-Allow-Origin: null\r\nAccess-Control-Allow-Origin: *\r\n\
+Access-Control-Allow-Credentials: true\r\nAccess-Control-Expose-Headers: *\r\nVary: Accept\r\n";
 
 const SET_COOKIE: &str = "Set-Cookie: JSESSIONID=own; Path=/; HttpOnly\r\nSet-Cookie: theme=dark; Path=/\r\n";

@@ -1,4 +1,5 @@
-//! The token endpoint: codes (RFC 6749, section 4.1.3; RFC 7636, section 4.6) and refresh tokens (RFC 6749, section 6).
+//! The token endpoint: codes (RFC 6749, section 4.1.3; RFC 7636, section 4.6), refresh tokens (RFC 6749, section 6) and passwords
+//! (RFC 6749, section 4.3).
 
 use ring::digest::{SHA256, digest};
 
@@ -7,7 +8,7 @@ use crate::{
     keys::encode,
     message::{Answer, Received},
     misbehave::Fault,
-    state::{Grant, State},
+    state::{Grant, Login, State, random},
 };
 
 pub(super) fn token(state: &mut State, received: &Received, faults: &[Fault]) -> Answer {
@@ -18,7 +19,12 @@ pub(super) fn token(state: &mut State, received: &Received, faults: &[Fault]) ->
     let granted = match received.field("grant_type") {
         Some("authorization_code") => redeem(state, received, &client_id).map(|grant| (grant, None)),
         Some("refresh_token") => refresh(state, received, &client_id),
-        _ => return Answer::error(400, "unsupported_grant_type", "code or refresh token"),
+        // Keycloak's status for a wrong password.
+        Some("password") => match by_password(state, received, &client_id) {
+            Some(grant) => Ok((grant, None)),
+            None => return Answer::error(401, "invalid_grant", "Invalid user credentials"),
+        },
+        _ => return Answer::error(400, "unsupported_grant_type", "code, refresh token or password"),
     };
     match granted {
         Ok((grant, kept)) => hand_out(state, &grant, kept, faults),
@@ -49,6 +55,19 @@ fn redeem(state: &mut State, received: &Received, client_id: &str) -> Result<Gra
     } else {
         Ok(code.grant)
     }
+}
+
+/// A session of its own for a user who shows the password, as at Keycloak.
+fn by_password(state: &mut State, received: &Received, client_id: &str) -> Option<Grant> {
+    let user = state.user(received.field("username")?)?;
+    if received.field("password") != Some(user.password.as_str()) {
+        return None;
+    }
+    let (username, sid) = (user.username.clone(), random());
+    let login = Login { secret: random(), username, auth_time: state.now(), ended: false, clients: Vec::new() };
+    state.logins.insert(sid.clone(), login);
+    let scope = received.field("scope").unwrap_or_default().to_owned();
+    Some(Grant { client_id: client_id.to_owned(), sid, scope, nonce: None })
 }
 
 /// Uses a refresh token; the second part is the token itself when it stays good. A spent one that comes again ends the
