@@ -19,7 +19,7 @@ use crate::{
     lifecycle::{Errands, Shutdown, Supervisor},
     login::{self, Login},
     oidc::{self, Provider},
-    proxy::{self, Proxy, validity::Judge},
+    proxy::{self, Proxy, authenticate::SignIn, validity::Judge},
     renewal::{self, Renewals},
     revocation::Revocations,
     session::{
@@ -266,11 +266,13 @@ fn site(config: Config, lasting: &Lasting, world: &World) -> Result<Site, StartE
         metrics: status.metrics.clone(),
         incarnation: NodeIncarnation::new(opaque_token(world.random.as_ref())),
         lifetimes,
-        wanted_claims,
+        wanted_claims: wanted_claims.clone(),
         clock: world.clock.clone(),
         random: world.random.clone(),
     };
     let proxy_parts = proxy::Parts {
+        provider: provider.clone(),
+        wanted_claims,
         store,
         judge: Judge { lifetimes, revocations: status.revocations.clone(), renewals: Arc::new(renewals) },
         cookies: cookies.clone(),
@@ -301,6 +303,9 @@ fn store(
 
 fn key_ring(config: &Config, world: &World) -> Result<KeyRing, KeyRingError> {
     if config.session.cookie.keys.is_empty() {
+        if config.proxy.authentication.sign_in == SignIn::Never {
+            return Ok(KeyRing::generate(world.random.as_ref()));
+        }
         let what = match config.session.store {
             TokenStore::Cookie => "sessions",
             TokenStore::Session => "sign-ins under way",

@@ -1,7 +1,7 @@
 //! One application behind one door: what serving it needs, as one snapshot that can be swapped while requests are under way, and which part
 //! answers which path. Every front (actix-web's `App` today) comes in here.
 
-use http::{HeaderValue, Method};
+use http::HeaderValue;
 
 use crate::{
     caller::{self, Caller},
@@ -9,7 +9,7 @@ use crate::{
     login::{Login, Presented, ReturnTo, Visit},
     message::{Request, Response},
     proxy::{
-        Limits, Local, Proxy, Stopped,
+        Approach, Limits, Local, Proxy, Stopped,
         gateway::{Dialect, Original},
         validity::{Renewing, Standing},
     },
@@ -57,43 +57,55 @@ impl Site {
         response
     }
 
-    async fn admitted(&self, local: &Local, request: Request, caller: &Caller) -> Result<Response, Refusal> {
+    async fn admitted(&self, local: &Local, mut request: Request, caller: &Caller) -> Result<Response, Refusal> {
         if !caller.satisfies(self.caller.ssl_required) {
             return Err(self.insecure(&request, caller));
         }
         let cookies = RequestCookies::from_headers(&request.headers);
-        let standing = self.proxy.standing(local, &cookies).await?;
+        let approach = Approach { local, caller, cookies: &cookies, renewing: Renewing::WhenDue };
         if self.is_from_gateway(&request, caller) {
-            return Box::pin(self.answer_gateway(request, caller, &cookies, standing)).await;
+            return Box::pin(self.answer_gateway(request, approach)).await;
         }
         if self.login.owns(request.target.decoded_path()) {
-            let speaks_of_it = self.login.speaks_of_session(request.target.decoded_path());
-            let standing = if speaks_of_it { self.proxy.renewed(standing).await? } else { standing };
-            let presented = match &standing {
-                Standing::Current(current) => Presented::Current(current.session()),
-                Standing::Stale(session) => Presented::Stale(session),
-                Standing::Nobody | Standing::Revoked => Presented::Nothing,
-            };
             // Boxed, as all of sign-in is: its state is large and would be moved along with every proxied request.
-            return Box::pin(self.login.answer(request, Visit { caller, cookies: &cookies, presented })).await;
+            return Box::pin(self.answer_here(request, approach)).await;
         }
-        // Only a form that is kept over a sign-in asks whose session it was.
-        let subject = (request.method == Method::POST).then(|| standing.subject()).flatten();
-        match self.proxy.admit(&request, caller, standing, Renewing::WhenDue).await {
-            Ok(permit) => {
-                self.proxy.pass(local, request, caller, &cookies, permit).await.map_err(|stopped| match stopped {
-                    Stopped::Refused(refusal) => refusal,
-                    Stopped::SignInNeeded => {
-                        Refusal::SignInNeeded { login_url: self.login.start_url(&ReturnTo::home()) }
-                    }
-                })
-            }
-            Err(Stopped::Refused(refusal)) => Err(refusal),
-            Err(Stopped::SignInNeeded) => {
-                let visit = Visit { caller, cookies: &cookies, presented: Presented::Nothing };
-                Box::pin(self.challenge(request, subject, visit)).await
-            }
+        if let Some(answer) = self.proxy.preflight(&request) {
+            return Ok(answer);
         }
+        let stopped = match self.proxy.admit(&mut request, approach).await {
+            Ok(admission) => match self.proxy.pass(request, approach, admission).await {
+                Ok(response) => return Ok(response),
+                // The session ended while the application answered.
+                Err(Stopped::SignInNeeded(_)) => return Err(self.sign_in_needed()),
+                Err(Stopped::Refused(refusal)) => return Err(refusal),
+            },
+            Err(stopped) => stopped,
+        };
+        match stopped {
+            Stopped::Refused(refusal) => Err(refusal),
+            Stopped::SignInNeeded(lapsed) => Box::pin(self.challenge(request, lapsed, nobody(approach))).await,
+        }
+    }
+
+    /// Answers a request to one of our own endpoints.
+    async fn answer_here(&self, request: Request, approach: Approach<'_>) -> Result<Response, Refusal> {
+        if !self.proxy.offers_sign_in() {
+            return Err(Refusal::NotFound);
+        }
+        let standing = self.proxy.standing(approach.local, approach.cookies).await?;
+        let speaks_of_it = self.login.speaks_of_session(request.target.decoded_path());
+        let standing = if speaks_of_it { self.proxy.renewed(standing).await? } else { standing };
+        let presented = match &standing {
+            Standing::Current(current) => current.session().map_or(Presented::Nothing, Presented::Current),
+            Standing::Stale(session) => Presented::Stale(session),
+            Standing::Nobody | Standing::Revoked => Presented::Nothing,
+        };
+        self.login.answer(request, Visit { caller: approach.caller, cookies: approach.cookies, presented }).await
+    }
+
+    fn sign_in_needed(&self) -> Refusal {
+        Refusal::SignInNeeded { login_url: self.login.start_url(&ReturnTo::home()) }
     }
 
     /// A browser that opens a page finds it by https; whatever else it asks for has crossed the network in clear already.
@@ -115,11 +127,9 @@ impl Site {
     async fn answer_gateway(
         &self,
         asked: Request,
-        caller: &Caller,
-        cookies: &RequestCookies,
-        standing: Standing,
+        approach: Approach<'_>,
     ) -> Result<Response, Refusal> {
-        let original = Original::read(asked, caller).map_err(|error| {
+        let mut original = Original::read(asked, approach.caller).map_err(|error| {
             tracing::info!(%error, "a gateway's request is refused");
             Refusal::Forbidden("This request cannot be read in one way only.".into())
         })?;
@@ -129,10 +139,10 @@ impl Site {
             );
             return Err(Refusal::Forbidden("This path is the sign-in's own.".into()));
         }
-        match self.proxy.vouch(&original, caller, standing, cookies).await {
+        match self.proxy.vouch(&mut original, approach).await {
             Ok(response) => Ok(response),
             Err(Stopped::Refused(refusal)) => Err(refusal),
-            Err(Stopped::SignInNeeded) => self.challenge_at_gateway(&original, caller, cookies).await,
+            Err(Stopped::SignInNeeded(_)) => self.challenge_at_gateway(&original, nobody(approach)).await,
         }
     }
 
@@ -140,21 +150,19 @@ impl Site {
     async fn challenge_at_gateway(
         &self,
         original: &Original,
-        caller: &Caller,
-        cookies: &RequestCookies,
+        visit: Visit<'_>,
     ) -> Result<Response, Refusal> {
         let request = original.request();
         if !is_navigation(request) {
             // Its body, if it has one, stayed at the gateway: no form is kept.
-            return Err(Refusal::SignInNeeded { login_url: self.login.start_url(&ReturnTo::home()) });
+            return Err(self.sign_in_needed());
         }
         let to = ReturnTo::to(&request.target);
         if original.dialect() == Dialect::Forwarded {
-            let visit = Visit { caller, cookies, presented: Presented::Nothing };
             return self.login.begin(to, &[], visit).await;
         }
         let login_url = self.login.start_url(&to);
-        let absolute = caller.url(&login_url).and_then(|url| HeaderValue::try_from(url.as_str()).ok());
+        let absolute = visit.caller.url(&login_url).and_then(|url| HeaderValue::try_from(url.as_str()).ok());
         let mut response = Refusal::SignInNeeded { login_url }.into_response(Audience::Program, &request.id);
         response.headers.insert("x-doorward-login", absolute.ok_or(Refusal::Internal)?);
         Ok(response)
@@ -164,13 +172,18 @@ impl Site {
     async fn challenge(
         &self,
         request: Request,
-        subject: Option<Subject>,
+        lapsed: Option<Subject>,
         visit: Visit<'_>,
     ) -> Result<Response, Refusal> {
         if is_navigation(&request) {
             self.login.begin(ReturnTo::to(&request.target), &[], visit).await
         } else {
-            self.login.keep_form(request, subject, visit).await
+            self.login.keep_form(request, lapsed, visit).await
         }
     }
+}
+
+/// A visitor whose session does not count.
+fn nobody<'a>(approach: Approach<'a>) -> Visit<'a> {
+    Visit { caller: approach.caller, cookies: approach.cookies, presented: Presented::Nothing }
 }

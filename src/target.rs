@@ -8,6 +8,7 @@
 use std::fmt;
 
 use thiserror::Error;
+use url::form_urlencoded;
 
 /// A request target with exactly one reading.
 #[derive(Clone, PartialEq, Eq)]
@@ -93,6 +94,24 @@ impl Target {
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()
+    }
+
+    /// Takes every parameter of this name out of the query, and gives their values, decoded as forms are (the URL Standard's
+    /// `application/x-www-form-urlencoded` parser). What stays of the query stays as it was sent.
+    pub fn take_parameters(&mut self, name: &str) -> Vec<String> {
+        let Some(query) = self.query.take() else { return Vec::new() };
+        let value = |pair: &str| {
+            let mut read = form_urlencoded::parse(pair.as_bytes());
+            read.next().filter(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        };
+        let taken: Vec<String> = query.split('&').filter_map(value).collect();
+        let kept: Vec<&str> = query.split('&').filter(|pair| value(pair).is_none()).collect();
+        self.query = match (taken.is_empty(), kept.is_empty()) {
+            (true, _) => Some(query),
+            (false, true) => None,
+            (false, false) => Some(kept.join("&")),
+        };
+        taken
     }
 
     /// The decoded path, and the path as servers read it that cut parameters (`;…`) off each segment (Java's do). A

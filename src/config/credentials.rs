@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 use serde_json::Value;
 
 use super::{
-    file, pem, tls,
+    bearer, file, pem, tls,
     value::{Node, Object},
 };
 use crate::{
@@ -74,6 +74,8 @@ pub(super) fn client_auth(root: &Object<'_>, provider: &Object<'_>) -> Option<Cl
     if method == Some(Method::Nothing) && material.is_there {
         let by = if public { root.at("public-client") } else { chosen };
         by.warn("makes this a public client: its credentials are not used");
+    } else if method.is_none() && !material.is_there && chosen.is_absent() && bearer::proves_nothing(root) {
+        return Some(ClientAuth::None);
     } else if method.is_none() && !material.is_there && chosen.is_absent() {
         root.at("credentials").fault("is required, unless `public-client` is true");
     }

@@ -26,13 +26,11 @@ pub(super) enum Effect {
     Works,
     /// Accepted without effect, with a warning unless its value asks for nothing.
     Ignored(&'static str),
-    /// A fault unless its value asks for nothing: to run without it would weaken what the operator relies on.
+    /// A fault whatever its value: to run without it would weaken what the operator relies on.
     Refused(&'static str),
-    /// A fault whatever its value.
-    RefusedAlways(&'static str),
 }
 
-use Effect::{Ignored, Refused, RefusedAlways, Works};
+use Effect::{Ignored, Refused, Works};
 
 /// Every key of the top level.
 pub(super) const KEYS: [(&str, Effect); 50] = [
@@ -40,8 +38,8 @@ pub(super) const KEYS: [(&str, Effect); 50] = [
     ("allow-any-hostname", Works),
     ("always-refresh-token", Works),
     ("auth-server-url", Works),
-    ("autodetect-bearer-only", Ignored("bearer tokens are not read yet")),
-    ("bearer-only", Refused("users would be redirected to sign in where only bearer tokens may be accepted")),
+    ("autodetect-bearer-only", Works),
+    ("bearer-only", Works),
     ("client-id", Works),
     ("client-key-password", Works),
     ("client-keystore", Works),
@@ -50,21 +48,20 @@ pub(super) const KEYS: [(&str, Effect); 50] = [
     ("connection-pool-size", Works),
     ("connection-timeout-millis", Works),
     ("connection-ttl-millis", Ignored("connections end by their idle time")),
-    ("cors-allowed-headers", Ignored("CORS is not answered yet")),
-    ("cors-allowed-methods", Ignored("CORS is not answered yet")),
-    ("cors-exposed-headers", Ignored("CORS is not answered yet")),
-    ("cors-max-age", Ignored("CORS is not answered yet")),
+    ("cors-allowed-headers", Works),
+    ("cors-allowed-methods", Works),
+    ("cors-exposed-headers", Works),
+    ("cors-max-age", Works),
     ("credentials", Works),
     ("disable-trust-manager", Works),
-    ("enable-basic-auth", Refused("clients that sign in by Basic would be sent to a login page")),
-    ("enable-cors", Refused("preflight requests would be sent to a login page, and origins not be checked")),
+    ("enable-basic-auth", Works),
+    ("enable-cors", Works),
     ("enable-pkce", Works),
-    ("expose-token", Refused("scripts that ask for the token would not get it")),
-    // Its meaning always holds: an access token in a query is never read.
+    ("expose-token", Works),
     ("ignore-oauth-query-parameter", Works),
     ("min-time-between-jwks-requests", Works),
     // The admin console writes `{}` for a policy enforcer that enforces everything with its defaults.
-    ("policy-enforcer", RefusedAlways("requests would pass that its policies refuse")),
+    ("policy-enforcer", Refused("requests would pass that its policies refuse")),
     ("principal-attribute", Works),
     ("provider-url", Works),
     ("proxy-url", Works),
@@ -90,7 +87,7 @@ pub(super) const KEYS: [(&str, Effect); 50] = [
     ),
     ("use-realm-role-mappings", Works),
     ("use-resource-role-mappings", Works),
-    ("verify-token-audience", Refused("the audience of bearer tokens would not be checked")),
+    ("verify-token-audience", Works),
 ];
 
 /// Default of `connection-timeout-millis`.
@@ -111,8 +108,7 @@ pub(super) fn note_effects(root: &Object<'_>) {
         let asks = node.raw().is_some_and(|value| !asks_for_nothing(value));
         match effect {
             Ignored(why) if asks => node.warn(format!("has no effect: {why}")),
-            Refused(why) if asks => node.fault(format!("is not supported yet, and without it {why}")),
-            RefusedAlways(why) if !node.is_absent() => node.fault(format!("is not supported here: {why}")),
+            Refused(why) if !node.is_absent() => node.fault(format!("is not supported here: {why}")),
             _ => {}
         }
     }
@@ -228,9 +224,7 @@ fn printable(text: &str) -> Result<String, &'static str> {
 
 /// Keys that choose among things of which one is there: the others are faults, or warnings where nothing is lost.
 pub(super) fn check_choices(root: &Object<'_>) {
-    for name in ["enable-pkce", "ignore-oauth-query-parameter"] {
-        root.at(name).flag();
-    }
+    root.at("enable-pkce").flag();
 }
 
 /// `token-store`. By default `cookie`, other than in Keycloak: it needs nothing that nodes share, and survives a restart.

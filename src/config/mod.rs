@@ -5,6 +5,7 @@
 //! tree is walked. So a variable's value is never itself searched for `${…}`.
 
 mod address;
+mod bearer;
 mod claims;
 mod cookie;
 mod credentials;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use url::Url;
 
 use super::{
-    claims, credentials, keycloak,
+    bearer, claims, credentials, keycloak,
     value::{Node, Object},
 };
 use crate::oidc::{self, Algorithm, ClientAuth, PinnedKey, ProviderId};
@@ -82,6 +82,7 @@ pub(super) fn read(root: &Object<'_>, node: &Node<'_>, public_url: Option<&Url>)
         algorithms,
         clock_skew: clock_skew.unwrap_or(CLOCK_SKEW),
         trusted_audiences: trusted.into_iter().collect(),
+        bearer_audience: bearer::audience(root),
         userinfo: userinfo.unwrap_or(true),
         max_age: max_age.map(|age| age.as_secs()),
         acr_values,

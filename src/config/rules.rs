@@ -63,12 +63,8 @@ pub(super) fn rules(node: &Node<'_>) -> Vec<Rule> {
 fn rule(node: &Node<'_>) -> Option<Rule> {
     let keys = node.object(&["access", "groups", "methods", "path", "roles"]);
     let access = keys.at("access");
-    let choices = [("public", Some(Access::Public)), ("login", Some(Access::Login)), ("bearer", None)];
-    let chosen = access.one_of(&choices);
-    if chosen == Some(None) {
-        access.fault("is `bearer`, which is not supported yet");
-    }
-    let chosen = chosen.flatten().unwrap_or(Access::Login);
+    let choices = [("public", Access::Public), ("login", Access::Login), ("bearer", Access::Bearer)];
+    let chosen = access.one_of(&choices).unwrap_or(Access::Login);
     for needed in [keys.at("roles"), keys.at("groups")] {
         if chosen == Access::Public && !needed.is_absent() {
             needed.fault("cannot be asked of everybody: the rule's access is `public`");

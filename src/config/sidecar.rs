@@ -6,13 +6,14 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{
-    Config, Listen, address, claims, cookie, keycloak, path, provider, redirect_rewrite, rules, tls,
+    Config, Listen, address, bearer, claims, cookie, keycloak, path, provider, redirect_rewrite, rules, tls,
     value::{Node, Object},
 };
 use crate::{
     admin,
     caller::{self, Origin, SslRequired},
     login::{self, ResponseMode},
+    oidc,
     proxy::{self, IdentityValue, Limits, gateway},
     telemetry::{self, LogFormat},
 };
@@ -109,7 +110,8 @@ pub(super) fn read(root: &Object<'_>) -> Option<Config> {
     let user = claims::principal_attribute(root);
     let tls = tls::listener(&keys.at("tls"));
     let gateway = gateway(&keys.at("auth"), &caller);
-    let proxy = proxy(&keys, &listen, gateway, read_limits(&limits), user);
+    let more = More { gateway, user, oidc: oidc.as_ref() };
+    let proxy = proxy(root, &keys, &listen, read_limits(&limits), more);
     Some(Config {
         listen,
         tls,
@@ -178,12 +180,19 @@ fn gateway(node: &Node<'_>, caller: &caller::Config) -> Option<gateway::Config> 
     Some(gateway::Config { set_cookie })
 }
 
+/// What was read before of what the request path needs.
+struct More<'a> {
+    gateway: Option<gateway::Config>,
+    user: IdentityValue,
+    oidc: Option<&'a oidc::Config>,
+}
+
 fn proxy(
+    root: &Object<'_>,
     keys: &Object<'_>,
     listen: &Listen,
-    gateway: Option<gateway::Config>,
     limits: Limits,
-    user: IdentityValue,
+    more: More<'_>,
 ) -> Option<proxy::Config> {
     let node = keys.at("upstream").required();
     let upstream = tls::upstream(&node, &keys.at("upstream-tls"));
@@ -191,16 +200,22 @@ fn proxy(
         node.fault("is the public listener itself");
     }
     let rules = rules::rules(&keys.at("rules"));
-    let headers = rules::headers(&keys.at("headers"), user);
+    let headers = rules::headers(&keys.at("headers"), more.user);
     let forward_access_token = keys.at("forward-access-token").flag().unwrap_or(false);
     let websocket_origins = keys.at("websocket-origins").each(websocket_origin);
+    let cors = bearer::cors(root);
+    let expose_token = root.at("expose-token").flag().unwrap_or(false);
+    let authentication = bearer::authentication(root, more.oidc.map(|oidc| &oidc.provider));
     Some(proxy::Config {
         upstream: upstream?,
         rules,
         headers,
         forward_access_token,
         websocket_origins,
-        gateway,
+        authentication: authentication?,
+        cors,
+        expose_token,
+        gateway: more.gateway,
         limits,
     })
 }

@@ -1,5 +1,6 @@
 //! Stories of whole configurations, told by concern.
 
+mod bearer;
 mod claims_and_redirects;
 mod faults;
 mod keycloak_keys;

@@ -2,6 +2,7 @@
 //! that verifies a signature.
 
 pub mod algorithm;
+mod bearer;
 mod claims;
 mod principal;
 mod client_assertion;
@@ -11,6 +12,7 @@ mod jose;
 mod key_source;
 mod keys;
 mod metadata;
+mod password;
 mod pinned_key;
 mod provider;
 mod refresh;
@@ -30,6 +32,7 @@ use crate::{
     http_client,
 };
 pub use algorithm::Algorithm;
+pub use bearer::{Bearer, BearerAudience, BearerError};
 pub use claims::{AccessTokenClaims, IdTokenClaims};
 pub use client_assertion::KeyError;
 pub use code_flow::{AttemptSecrets, Authorization, Login, RedeemError, Redemption};
@@ -37,6 +40,7 @@ pub use end_session::RevokeError;
 pub use metadata::{DiscoveryError, Metadata};
 pub use pinned_key::{PinnedKey, PinnedKeyError};
 pub use principal::{RoleMappings, principal};
+pub use password::{PasswordError, PasswordLogin};
 pub use provider::{BuildError, NotReady, Provider};
 pub use refresh::{RefreshError, Refreshed};
 pub use userinfo::UserInfoError;
@@ -63,6 +67,8 @@ pub struct Config {
     pub clock_skew: Duration,
     /// Audiences besides our client id that an ID token may name.
     pub trusted_audiences: BTreeSet<String>,
+    /// For whom a presented bearer token must be.
+    pub bearer_audience: BearerAudience,
     /// Ask the UserInfo endpoint at login.
     pub userinfo: bool,
     /// `max_age` to send, in seconds; `auth_time` is then required and checked.

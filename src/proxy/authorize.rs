@@ -14,6 +14,8 @@ pub enum Denied {
     Forbidden,
     /// Nobody is signed in.
     SignInNeeded,
+    /// No bearer token was presented where nothing else counts.
+    TokenNeeded,
 }
 
 impl Permit {
@@ -38,8 +40,11 @@ pub fn authorize(route: &Route<'_>, current: Option<Current>) -> Result<Permit, 
     match (route.access, current) {
         (Access::Public, current) => Ok(Permit(current)),
         (Access::Login, None) => Err(Denied::SignInNeeded),
-        (Access::Login, Some(current)) if satisfies(current.principal(), route) => Ok(Permit(Some(current))),
-        (Access::Login, Some(_)) => Err(Denied::Forbidden),
+        (Access::Bearer, current) if current.as_ref().and_then(Current::bearer).is_none() => Err(Denied::TokenNeeded),
+        (Access::Bearer | Access::Login, Some(current)) if satisfies(current.principal(), route) => {
+            Ok(Permit(Some(current)))
+        }
+        (Access::Bearer | Access::Login, _) => Err(Denied::Forbidden),
     }
 }
 

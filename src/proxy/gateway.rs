@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::{
     Proxy, Stopped,
+    admission::{Admission, Approach},
     inject::fold,
     validity::{Renewing, Standing},
 };
@@ -17,7 +18,7 @@ use crate::{
     caller::Caller,
     message::{Body, Request, Response},
     respond::Refusal,
-    session::{RequestCookies, SetCookies},
+    session::SetCookies,
     target::{Target, TargetError},
 };
 
@@ -162,22 +163,21 @@ impl Proxy {
     /// When it may not pass. Whatever is wrong with the request is a [`Refusal::Forbidden`].
     pub async fn vouch(
         &self,
-        original: &Original,
-        caller: &Caller,
-        standing: Standing,
-        cookies: &RequestCookies,
+        original: &mut Original,
+        approach: Approach<'_>,
     ) -> Result<Response, Stopped> {
         if let Some(name) = self.injector.respelt(&original.request.headers) {
             tracing::info!(%name, "a gateway's request is refused: an identity header in a spelling that the gateway lets pass");
             return Err(Refusal::Forbidden("This request holds a header that only this site may set.".into()).into());
         }
         let renewing = self.gateway.filter(|gateway| gateway.set_cookie).map_or(Renewing::Never, |_| Renewing::WhenDue);
-        let permit = self.admit(&original.request, caller, standing, renewing).await.map_err(denied)?;
+        let approach = Approach { renewing, ..approach };
+        let Admission { permit, .. } = self.admit(&mut original.request, approach).await.map_err(denied)?;
         let mut response =
             Response::new(StatusCode::OK).with(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
         self.injector.tell(&mut response.headers, &permit);
         if renewing == Renewing::WhenDue {
-            original.dialect.set(self.write_down(permit, cookies).await, &mut response.headers);
+            original.dialect.set(self.write_down(permit, approach.cookies).await, &mut response.headers);
         }
         Ok(response)
     }

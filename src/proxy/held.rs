@@ -46,7 +46,7 @@ impl Proxy {
     fn register(&self, session: Option<&Session>) -> Result<Registration, Stopped> {
         let registration = self.parts.streams.register(session.map(StreamKey::of));
         match session.map(|session| self.parts.judge.revocations.check(session, self.parts.clock.now())) {
-            Some(Err(_)) => Err(Stopped::SignInNeeded),
+            Some(Err(_)) => Err(Stopped::SignInNeeded(None)),
             Some(Ok(())) | None => Ok(registration),
         }
     }

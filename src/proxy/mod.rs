@@ -3,8 +3,13 @@
 //! `route` (which rule?), `authenticate` (who claims to be?), `validity` (still true?), `authorize` (allowed?), `inject` (say
 //! who), `forward` (pass on). What may last is `held` to its session; a `tunnel` carries a WebSocket. No stage knows a server framework.
 
+pub mod admission;
+pub mod authenticate;
 pub mod authorize;
+pub mod bearer;
 pub mod body;
+pub mod cors;
+pub mod expose;
 pub mod forward;
 pub mod frames;
 mod held;
@@ -18,23 +23,27 @@ pub mod validity;
 
 use std::{path::PathBuf, rc::Rc, sync::Arc, time::Duration};
 
-use http::header;
+use http::{HeaderValue, header};
 
 use crate::{
     caller::Caller,
-    domain::Clock,
+    domain::{Clock, Subject},
     message::{Body, Handshake, Request, Response},
+    oidc::Provider,
     respond::Refusal,
     session::{OpenedSessions, OwnCookies, RequestCookies, SessionStore, SetCookies},
     status::{Metrics, Streams},
     tls::Connector,
 };
-use authorize::{Denied, Permit, authorize};
+pub use admission::{Admission, Approach};
+use admission::Destination;
+use authorize::Permit;
+use bearer::VerifiedTokens;
 use forward::{ForwardError, Forwarded, forward};
 use inject::Injector;
 use pool::Pool;
 use route::Rules;
-use validity::{Current, Judge, Renewing, Standing};
+use validity::{Current, Judge, Standing};
 
 /// What one site's request path needs to know.
 #[derive(Clone, Debug)]
@@ -51,6 +60,12 @@ pub struct Config {
     pub websocket_origins: Vec<String>,
     /// What gateways may ask; `None`: nothing.
     pub gateway: Option<gateway::Config>,
+    /// Which credentials count besides sessions.
+    pub authentication: authenticate::Config,
+    /// How cross-origin requests are answered; `None`: by the application alone.
+    pub cors: Option<cors::Config>,
+    /// Tell pages of the application the access token (`expose-token`).
+    pub expose_token: bool,
     /// Bounds.
     pub limits: Limits,
 }
@@ -105,7 +120,9 @@ pub enum PathPattern {
 /// What a caller must have shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// A login.
+    /// A bearer token; a session does not count.
+    Bearer,
+    /// A login, or a bearer token.
     Login,
     /// Nothing. Who is signed in is named all the same.
     Public,
@@ -169,6 +186,9 @@ pub struct Limits {
 pub struct Proxy {
     rules: Rules,
     injector: Injector,
+    authentication: authenticate::Config,
+    cors: Option<cors::Config>,
+    expose_token: bool,
     upstream: Upstream,
     websocket_origins: Vec<String>,
     limits: Limits,
@@ -179,6 +199,10 @@ pub struct Proxy {
 /// What the request path works with.
 #[derive(Clone, Debug)]
 pub struct Parts {
+    /// Who verifies bearer tokens.
+    pub provider: Arc<Provider>,
+    /// Claims that headers ask for, beyond the usual ones.
+    pub wanted_claims: Vec<String>,
     /// Where sessions are.
     pub store: Arc<dyn SessionStore>,
     /// Which sessions count.
@@ -200,6 +224,8 @@ pub struct Local {
     pool: Rc<Pool>,
     /// Sessions that were opened before.
     opened: OpenedSessions,
+    /// Bearer tokens that were verified before.
+    verified: VerifiedTokens,
 }
 
 /// Why the request path gives no answer of the application.
@@ -207,8 +233,8 @@ pub struct Local {
 pub enum Stopped {
     /// For good.
     Refused(Refusal),
-    /// Until somebody signs in.
-    SignInNeeded,
+    /// Until somebody signs in. Holds whose session has lapsed, if that is known.
+    SignInNeeded(Option<Subject>),
 }
 
 impl From<Refusal> for Stopped {
@@ -224,6 +250,9 @@ impl Proxy {
         Self {
             rules: Rules::new(config.rules),
             injector: Injector::new(config.headers, config.forward_access_token),
+            authentication: config.authentication,
+            cors: config.cors,
+            expose_token: config.expose_token,
             upstream: config.upstream,
             websocket_origins: config.websocket_origins,
             limits: config.limits,
@@ -238,6 +267,7 @@ impl Proxy {
         Local {
             pool: Rc::new(Pool::new(self.upstream.clone(), self.limits.connect_timeout)),
             opened: OpenedSessions::default(),
+            verified: bearer::none_verified(),
         }
     }
 
@@ -268,52 +298,51 @@ impl Proxy {
         renewed
     }
 
-    /// Decides whether `request` may pass.
-    ///
-    /// # Errors
-    /// When it may not.
-    pub async fn admit(
-        &self,
-        request: &Request,
-        caller: &Caller,
-        standing: Standing,
-        renewing: Renewing,
-    ) -> Result<Permit, Stopped> {
-        refuse_oversized(&request.body, &self.limits)?;
-        self.refuse_foreign_page(request, caller)?;
-        let route = self.rules.find(request)?;
-        let standing = match self.brought_up_to_date(standing, renewing).await {
-            // Where nobody needs to be signed in, nobody is turned away because it cannot be told who is.
-            Err(_) if route.access == Access::Public => Standing::Nobody,
-            renewed => renewed?,
-        };
-        authorize(&route, standing.current()).map_err(Stopped::from)
-    }
-
     /// Takes a request that may pass to the application, and its answer back.
     ///
     /// # Errors
     /// When the application does not answer, or the session ended while it did.
     pub async fn pass(
         &self,
-        local: &Local,
         request: Request,
-        caller: &Caller,
-        cookies: &RequestCookies,
-        permit: Permit,
+        approach: Approach<'_>,
+        admission: Admission,
     ) -> Result<Response, Stopped> {
+        let Admission { permit, ruling, is_private, destination } = admission;
+        let mut answer = match destination {
+            Destination::Application => self.ask_application(request, approach, &permit).await?,
+            Destination::Token { stays_here } => {
+                expose::answer(permit.current().filter(|_| stays_here).map(Current::access_token))
+            }
+        };
+        if is_private {
+            answer.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+        }
+        if let Some(ruling) = ruling {
+            ruling.apply(&mut answer.headers);
+        }
+        self.write_down(permit, approach.cookies).await.apply(&mut answer.headers);
+        Ok(answer)
+    }
+
+    async fn ask_application(
+        &self,
+        request: Request,
+        approach: Approach<'_>,
+        permit: &Permit,
+    ) -> Result<Response, Stopped> {
+        let Approach { local, caller, cookies, .. } = approach;
         let Request { method, target, headers, body, handshake, id, .. } = request;
         let strays = handshake.is_none() && headers.contains_key(header::UPGRADE);
-        let mut headers = self.injector.apply(headers, &permit, caller, &id);
+        let mut headers = self.injector.apply(headers, permit, caller, &id);
         if strays {
             Handshake::forget(&mut headers);
         }
         self.hide_own_cookies(&mut headers, cookies);
         let forwarded = Forwarded { method, target, headers, body, handshake };
         let answer = forward(&local.pool, forwarded, &self.limits).await.map_err(|error| self.unanswered(&error))?;
-        let mut answer = self.hold(answer, permit.current().map(Current::session))?;
+        let mut answer = self.hold(answer, permit.current().and_then(Current::session))?;
         self.keep_own_cookies(&mut answer.headers);
-        self.write_down(permit, cookies).await.apply(&mut answer.headers);
         Ok(answer)
     }
 
@@ -372,15 +401,6 @@ impl Proxy {
             tracing::error!(%error, "a session in use cannot be written");
             SetCookies::default()
         })
-    }
-}
-
-impl From<Denied> for Stopped {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Forbidden => Refusal::Forbidden("You are signed in, but may not see this.".into()).into(),
-            Denied::SignInNeeded => Self::SignInNeeded,
-        }
     }
 }
 

@@ -1,20 +1,40 @@
-//! Stage 3: still true? Here sessions, revocations and renewal meet; what passes is [`Current`].
+//! Stage 3: still true? Here sessions, bearer tokens, revocations and renewal meet; what passes is [`Current`].
 
 use std::sync::Arc;
 
+use thiserror::Error;
+
 use crate::{
     domain::{Lifetimes, Principal, SecretString, Session, SessionStatus, Subject, Timestamp},
+    oidc::Bearer,
     renewal::{Outcome, Renewals},
     respond::Refusal,
-    revocation::Revocations,
+    revocation::{Marks, Revocations},
 };
 
-/// A session that was found true for this request. Only [`Judge`] makes one.
+/// A session or a bearer token that was found true for this request. Only [`Judge`] makes one.
 #[derive(Debug)]
-pub struct Current {
-    session: Arc<Session>,
-    /// It is another state than the one that was presented, and has to be written.
-    changed: bool,
+pub struct Current(Shown);
+
+#[derive(Debug)]
+enum Shown {
+    Session {
+        session: Arc<Session>,
+        /// It is another state than the one that was presented, and has to be written.
+        changed: bool,
+    },
+    Token(Arc<Bearer>),
+}
+
+/// Why a bearer token that was verified counts no more.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum TokenEnded {
+    /// `exp` has passed.
+    #[error("the token has expired")]
+    Expired,
+    /// Ended before its time.
+    #[error("the token was revoked")]
+    Revoked,
 }
 
 /// How a presented session stands.
@@ -54,19 +74,37 @@ impl Current {
     /// The user.
     #[must_use]
     pub fn principal(&self) -> &Principal {
-        &self.session.principal
+        match &self.0 {
+            Shown::Session { session, .. } => &session.principal,
+            Shown::Token(bearer) => bearer.principal(),
+        }
     }
 
     /// The access token.
     #[must_use]
     pub fn access_token(&self) -> &SecretString {
-        &self.session.tokens.access
+        match &self.0 {
+            Shown::Session { session, .. } => &session.tokens.access,
+            Shown::Token(bearer) => bearer.token(),
+        }
     }
 
-    /// The session.
+    /// The session, unless a bearer token was presented.
     #[must_use]
-    pub fn session(&self) -> &Session {
-        &self.session
+    pub fn session(&self) -> Option<&Session> {
+        match &self.0 {
+            Shown::Session { session, .. } => Some(session),
+            Shown::Token(_) => None,
+        }
+    }
+
+    /// The bearer token, unless a session was presented.
+    #[must_use]
+    pub fn bearer(&self) -> Option<&Bearer> {
+        match &self.0 {
+            Shown::Session { .. } => None,
+            Shown::Token(bearer) => Some(bearer),
+        }
     }
 }
 
@@ -80,12 +118,12 @@ impl Standing {
         }
     }
 
-    /// Whose session was presented, if that is known.
+    /// Whose session has lapsed, if that is known.
     #[must_use]
-    pub fn subject(&self) -> Option<Subject> {
+    pub fn lapsed_of(&self) -> Option<Subject> {
         match self {
-            Self::Current(Current { session, .. }) | Self::Stale(session) => Some(session.principal.subject.clone()),
-            Self::Nobody | Self::Revoked => None,
+            Self::Stale(session) => Some(session.principal.subject.clone()),
+            Self::Current(_) | Self::Nobody | Self::Revoked => None,
         }
     }
 
@@ -115,8 +153,8 @@ impl Judge {
     /// When the access token has ended and the provider cannot be asked: the session is kept, and the client may come again.
     pub async fn renew(&self, standing: Standing, now: Timestamp) -> Result<Standing, Refusal> {
         let session = match &standing {
-            Standing::Current(Current { session, .. }) | Standing::Stale(session) => session,
-            Standing::Nobody | Standing::Revoked => return Ok(standing),
+            Standing::Current(Current(Shown::Session { session, .. })) | Standing::Stale(session) => session,
+            Standing::Current(Current(Shown::Token(_))) | Standing::Nobody | Standing::Revoked => return Ok(standing),
         };
         if !self.renewals.is_due(session, now) {
             return Ok(standing);
@@ -133,13 +171,32 @@ impl Judge {
         }
     }
 
+    /// Judges a bearer token at `now` (this node's clock). Asked at every request, since what is remembered of a token is no verdict.
+    ///
+    /// # Errors
+    /// When it counts no more.
+    pub fn judge_token(&self, bearer: Arc<Bearer>, now: Timestamp) -> Result<Current, TokenEnded> {
+        if now >= bearer.ends() {
+            return Err(TokenEnded::Expired);
+        }
+        let subject = &bearer.principal().subject;
+        let marks = Marks { adapter_session_id: None, subject, token_iat: bearer.issued_at() };
+        self.revocations.check(marks, now).map_err(|_| TokenEnded::Revoked)?;
+        Ok(Current(Shown::Token(bearer)))
+    }
+
+    /// Takes the provider's word that tokens of `principal` from before `value` (the provider's clock) count no more.
+    pub fn hear_not_before(&self, principal: &Principal, value: Timestamp, now: Timestamp) {
+        self.revocations.raise_not_before(&principal.subject, value, now, self.lifetimes.max);
+    }
+
     fn verdict(&self, session: Arc<Session>, changed: bool, now: Timestamp) -> Standing {
         if self.revocations.check(session.as_ref(), now).is_err() {
             return Standing::Revoked;
         }
         match session.status(now, self.lifetimes) {
             SessionStatus::Ended => Standing::Nobody,
-            SessionStatus::Live => Standing::Current(Current { session, changed }),
+            SessionStatus::Live => Standing::Current(Current(Shown::Session { session, changed })),
             SessionStatus::Stale => Standing::Stale(session),
         }
     }
@@ -149,9 +206,10 @@ impl Judge {
     /// that was renewed meanwhile is written as it is then: a late answer must not bring the spent one back.
     #[must_use]
     pub fn to_be_written(&self, current: Current, now: Timestamp) -> Option<Arc<Session>> {
-        let newer = self.renewals.newer(&current.session, now);
-        let changed = current.changed || newer.is_some();
-        let mut session = newer.unwrap_or(current.session);
+        let Current(Shown::Session { session, changed }) = current else { return None };
+        let newer = self.renewals.newer(&session, now);
+        let changed = changed || newer.is_some();
+        let mut session = newer.unwrap_or(session);
         let due = session.wants_touch(now, self.lifetimes);
         if !(due || changed) || self.revocations.check(session.as_ref(), now).is_err() {
             return None;

@@ -47,6 +47,8 @@ pub enum Refusal {
         /// Where a page may send its user to sign in: a path of this site.
         login_url: String,
     },
+    /// 401: a bearer token is needed, or the credential that was presented is not believed (RFC 6750, section 3).
+    TokenNeeded(Challenge),
     /// 502: the application answered with something that is not HTTP, or broke off before its answer began.
     UpstreamBroken,
     /// 504: the application did not answer in time.
@@ -66,6 +68,15 @@ pub struct SignInFailed {
     pub message: String,
     /// Where to try again: a path of this site.
     pub retry_url: String,
+}
+
+/// What `WWW-Authenticate` says of bearer tokens (RFC 6750, section 3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// `realm`.
+    pub realm: String,
+    /// `error` and `error_description`, in our own words; `None` when nothing was presented.
+    pub error: Option<(&'static str, String)>,
 }
 
 /// Whose fault a failed sign-in was; decides the status.
@@ -140,7 +151,7 @@ impl Refusal {
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
             Self::SignInFailed(failed) => failed.blame.status(),
-            Self::SignInNeeded { .. } => StatusCode::UNAUTHORIZED,
+            Self::SignInNeeded { .. } | Self::TokenNeeded(_) => StatusCode::UNAUTHORIZED,
             Self::UpstreamBroken | Self::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
@@ -162,6 +173,10 @@ impl Refusal {
             Self::NotReady => "The identity server cannot be reached. Please try again in a moment.".into(),
             Self::SignInFailed(failed) => failed.message.as_str().into(),
             Self::SignInNeeded { .. } => "You are not signed in, or your session has ended.".into(),
+            Self::TokenNeeded(challenge) => match &challenge.error {
+                Some((_, description)) => description.as_str().into(),
+                None => "A bearer token is needed.".into(),
+            },
             Self::UpstreamBroken => "The application broke off its answer.".into(),
             Self::UpstreamTimeout => "The application did not answer in time.".into(),
             Self::UpstreamUnreachable => "The application cannot be reached.".into(),
@@ -234,6 +249,9 @@ impl Refusal {
             Self::SignInNeeded { .. } => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
             }
+            Self::TokenNeeded(challenge) => {
+                headers.insert(header::WWW_AUTHENTICATE, challenge.value());
+            }
             Self::NotReady | Self::SignInFailed(SignInFailed { blame: Blame::Unavailable, .. }) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
             }
@@ -244,6 +262,27 @@ impl Refusal {
             _ => {}
         }
     }
+}
+
+impl Challenge {
+    fn value(&self) -> HeaderValue {
+        let realm = quoted(&self.realm);
+        let value = match &self.error {
+            None => format!("Bearer realm=\"{realm}\""),
+            Some((error, description)) => {
+                let description = quoted(description);
+                format!("Bearer realm=\"{realm}\", error=\"{error}\", error_description=\"{description}\"")
+            }
+        };
+        HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("Bearer"))
+    }
+}
+
+/// `text` for use in a quoted string (RFC 9110, section 5.6.4) of what RFC 6750, section 3 allows there: visible US-ASCII and blanks, of
+/// which the quotation mark and the backslash are escaped.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+    text.chars().map(plain).collect::<String>().replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 impl Blame {

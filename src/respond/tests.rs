@@ -145,3 +145,17 @@ fn refusals_carry_the_headers_that_their_status_asks_for() {
     let (response, _) = answer(Refusal::Internal, Audience::Person);
     assert!(!response.headers.contains_key(header::RETRY_AFTER));
 }
+
+#[test]
+fn a_challenge_says_the_realm_and_why_in_quotes_that_nothing_breaks() {
+    let challenge = |realm: &str, error| {
+        let refusal = Refusal::TokenNeeded(Challenge { realm: realm.to_owned(), error });
+        let answer = refusal.into_response(Audience::Program, &RequestId::random(&SystemRandom));
+        assert_eq!(answer.status, 401);
+        answer.headers[header::WWW_AUTHENTICATE].to_str().unwrap().to_owned()
+    };
+    assert_eq!(challenge("shop", None), r#"Bearer realm="shop""#);
+    let error = Some(("invalid_token", r#"say "no" \"#.to_owned()));
+    let expected = r#"Bearer realm="a\"b?", error="invalid_token", error_description="say \"no\" \\""#;
+    assert_eq!(challenge("a\"b\u{e4}", error), expected);
+}

@@ -60,7 +60,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // `proxy`, `login`, `admin` and `background` never name each other.
     (
         "proxy",
-        &["caller", "target", "message", "session", "renewal", "revocation", "respond", "status", "tls", "domain"],
+        &["caller", "target", "message", "session", "renewal", "revocation", "oidc", "respond", "status", "tls", "remembered", "domain"],
     ),
     ("login", &["caller", "target", "message", "session", "revocation", "oidc", "respond", "status", "domain"]),
     // What is revoked is asked by whoever has a session in hand, not by what keeps or proves it.
@@ -92,7 +92,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("actix_web", &["admin", "app::listener", "front"]),
     ("aes_gcm", &["session::sealed"]),
     ("arc_swap", &["app", "front", "oidc", "tls::listener"]),
-    ("base64", &["config", "domain::random", "message::handshake", "oidc", "session"]),
+    ("base64", &["config", "domain::random", "message::handshake", "oidc", "proxy::authenticate", "session"]),
     ("bytes", &["front::tunnel", "login::form", "message", "proxy"]),
     ("clap", &["commands", "main"]),
     ("config", &["config::source"]),
@@ -123,7 +123,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio_util", &["lifecycle", "proxy::held", "status::streams"]),
     ("tracing", &[]),
     ("tracing_subscriber", &["config::sidecar", "telemetry"]),
-    ("url", &["caller", "config", "http_client", "login", "oidc"]),
+    ("url", &["caller", "config", "http_client", "login", "oidc", "target"]),
     ("webpki_roots", &["tls::connector"]),
     (
         "zeroize",
@@ -136,7 +136,7 @@ const CRATES: &[(&str, &[&str])] = &[
 const STANDARD: &[(&str, &[&str])] = &[("std::env", &["config::environment"])];
 
 /// Where our answers get their status.
-const STATUS_CHOSEN: &[&str] = &["login", "proxy::gateway", "respond"];
+const STATUS_CHOSEN: &[&str] = &["login", "proxy::cors", "proxy::expose", "proxy::gateway", "respond"];
 
 /// Where somebody else's status is read: the provider's, the application's, or one that was chosen before.
 const STATUS_READ: &[&str] = &["front", "oidc", "proxy::forward"];

@@ -6,11 +6,13 @@
 mod support;
 
 mod architecture;
+mod bearer;
 mod callback;
 mod challenge;
 mod client_authentication;
 mod config_commands;
 mod cookies_hidden;
+mod cors;
 mod discovery;
 mod forwarded;
 mod framing;

@@ -16,10 +16,10 @@ fn each_fault_of_a_file_is_one_line_and_the_lines_are_ordered_by_path() {
         "listen": "here", "upstrem": "http://app", "session": {"idle": "0s"}, "rules": rules,
         "cookie": {"secure": 7},
     });
-    let faults = refused(&file(json!({"realm": "", "bearer-only": true}), sidecar));
+    let faults = refused(&file(json!({"realm": "", "policy-enforcer": {}}), sidecar));
     let paths: Vec<_> = faults.iter().map(|line| line.split(':').next().unwrap()).collect();
     let expected = [
-        "bearer-only",
+        "policy-enforcer",
         "realm",
         "sidecar.cookie.secure",
         "sidecar.listen",

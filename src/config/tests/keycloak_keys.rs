@@ -85,7 +85,7 @@ fn each_key_does_what_the_table_says() {
                 let warnings = accepted(&tree).warnings;
                 assert!(warnings.iter().any(|line| line.starts_with(name)), "{name}: {warnings:?}");
             }
-            Effect::Refused(_) | Effect::RefusedAlways(_) => assert_refused(&tree, name, "not supported"),
+            Effect::Refused(_) => assert_refused(&tree, name, "not supported"),
         }
     }
 }

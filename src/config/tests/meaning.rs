@@ -93,7 +93,7 @@ fn a_rule_that_could_mean_less_than_it_says_is_refused() {
     let cases = [
         (json!({"path": "/a", "access": "public", "roles": ["x"]}), "roles"),
         (json!({"path": "/a", "access": "public", "groups": ["x"]}), "groups"),
-        (json!({"path": "/a", "access": "bearer"}), "access"),
+        (json!({"path": "/a", "access": "token"}), "access"),
         (json!({"path": "/a", "roles": [""]}), "roles[0]"),
         (json!({"path": "/a", "groups": []}), "groups"),
         (json!({"path": "/a", "methods": []}), "methods"),

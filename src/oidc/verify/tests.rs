@@ -43,6 +43,7 @@ fn verifier(algorithms: &[Algorithm], auth: &ClientAuth) -> Verifier {
         algorithms: algorithms.iter().copied().collect(),
         clock_skew: Duration::from_secs(SKEW.unsigned_abs()),
         trusted_audiences: BTreeSet::from(["friend".to_owned()]),
+        bearer_audience: crate::oidc::BearerAudience::Named,
         userinfo: false,
         max_age: None,
         acr_values: Vec::new(),

@@ -205,6 +205,11 @@ impl Scene {
         Url::parse(answer.header("location").unwrap()).unwrap()
     }
 
+    /// The time inside, in seconds.
+    pub(crate) fn clock_secs(&self) -> i64 {
+        self.clock.now().as_secs()
+    }
+
     /// How often the token endpoint was called.
     pub(crate) fn token_calls(&self) -> usize {
         self.server.calls(Endpoint::Token)
