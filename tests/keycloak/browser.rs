@@ -58,6 +58,13 @@ impl Browser {
         self.exchange(request.header("Sec-Fetch-Mode", "cors").header("Sec-Fetch-Dest", "empty"))
     }
 
+    /// What a script on a page of another origin does, whose browser sends the cookies along.
+    pub(crate) fn fetch_from(&mut self, origin: &str, url: impl AsRef<str>) -> Response {
+        let url = Url::parse(url.as_ref()).expect("stories fetch well-formed addresses");
+        let request = Request::new("GET", url).header("Origin", origin);
+        self.exchange(request.header("Sec-Fetch-Mode", "cors").header("Sec-Fetch-Site", "same-site"))
+    }
+
     /// The name and value of each cookie kept for a path.
     pub(crate) fn cookies_at<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.jar.iter().filter(move |c| c.path == path).map(|c| (c.name.as_str(), c.value.as_str()))

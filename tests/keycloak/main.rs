@@ -17,6 +17,7 @@ mod server;
 mod wait;
 
 mod adapter_keys;
+mod bearer;
 mod client_authentication;
 mod control;
 mod outage;
