@@ -1,11 +1,13 @@
 //! The demo: an identity server, a small application and the adapter between them, in one process and on loopback only.
 //!
-//! `cargo run --release --example demo`, then open the address that it prints.
+//! `cargo run --release --example demo`, then open the address that it prints. Further arguments are origins whose pages may use the
+//! application with the user's session (CORS).
 
 mod application;
 
 use std::{
     collections::BTreeMap,
+    env,
     error::Error,
     future::pending,
     io,
@@ -53,8 +55,14 @@ fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind(("127.0.0.1", 0))?.local_addr()
 }
 
+/// The origins that the command line names.
+fn web_origins() -> Vec<String> {
+    env::args().skip(1).collect()
+}
+
 fn options(public_url: &str) -> Options {
     let mut client = Client::confidential(CLIENT.0, CLIENT.1, &format!("{public_url}/oauth2/callback"));
+    client.web_origins = web_origins();
     client.post_logout_redirect_uris = vec![format!("{public_url}/oauth2/signed_out"), format!("{public_url}/")];
     let mut demo = User::named("demo").group("/staff").role("user");
     "Dana Demo".clone_into(&mut demo.name);
@@ -72,6 +80,7 @@ fn adapter_config(identity_server: &IdentityServer, application: SocketAddr, ada
         "resource": CLIENT.0,
         "credentials": { "secret": CLIENT.1 },
         "ssl-required": "none",
+        "enable-cors": !web_origins().is_empty(),
         "sidecar": {
             "listen": adapter.to_string(),
             "admin": { "listen": "127.0.0.1:0" },

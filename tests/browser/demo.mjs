@@ -10,12 +10,13 @@ const top = fileURLToPath(new URL("../../", import.meta.url));
 const START_MS = 30_000;
 
 /**
- * Starts the demo (`DOORWARD_DEMO`, else the release build) and waits until it prints an address.
+ * Starts the demo (`DOORWARD_DEMO`, else the release build), which lets pages of these origins use it, and waits until it prints an
+ * address.
  * Returns the address, what was printed so far, and `stop`, which ends it and waits for its end.
  */
-export async function startDemo() {
+export async function startDemo(...origins) {
   const program = process.env.DOORWARD_DEMO ?? `${top}target/release/examples/demo`;
-  const child = spawn(program, { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, origins, { stdio: ["ignore", "pipe", "pipe"] });
   const ended = new Promise((resolve) => child.once("close", resolve));
   const printed = [];
   const stop = async () => {

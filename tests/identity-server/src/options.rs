@@ -144,6 +144,8 @@ pub struct Client {
     /// Where to post a logout token when a session ends by the server's own page
     /// (OpenID Connect Back-Channel Logout 1.0, section 2.5).
     pub backchannel_logout_uri: Option<String>,
+    /// Keycloak's "Web origins": the origins from which scripts may use its tokens, which a realm writes into them.
+    pub web_origins: Vec<String>,
 }
 
 impl Client {
@@ -156,6 +158,7 @@ impl Client {
             redirect_uris: vec![redirect_uri.to_owned()],
             post_logout_redirect_uris: Vec::new(),
             backchannel_logout_uri: None,
+            web_origins: Vec::new(),
         }
     }
 }

@@ -86,6 +86,10 @@ fn access_claims(state: &State, grant: &Grant) -> Option<Value> {
     merge(&mut claims, json!({ "aud": "account", "auth_time": login.auth_time, "acr": "1", "scope": grant.scope }));
     merge(&mut claims, user.profile());
     merge(&mut claims, user.roles());
+    let origins = state.client(&grant.client_id).map(|client| client.web_origins.clone()).unwrap_or_default();
+    if state.options.realm.is_some() && !origins.is_empty() {
+        claims["allowed-origins"] = json!(origins);
+    }
     Some(claims)
 }
 
