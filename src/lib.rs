@@ -2,9 +2,9 @@
 //!
 //! **A request** comes in at [`front`], which makes a framework-neutral [`message::Request`] of it: its [`target`] has one reading, or it is
 //! refused. [`site`] asks [`caller`] who is at the other end, and hands the request to our own endpoints ([`login`]) or to the application
-//! ([`proxy`]). There each stage consumes what the one before left: a rule is found, the session is opened and judged, a permit is given,
-//! the headers are stripped and set, and the request passes on. Whatever says no says a kind of no, and [`respond`] alone says what that is
-//! in HTTP.
+//! ([`proxy`]). There each stage consumes what the one before left: a rule is found, what was presented (a session, a bearer
+//! token) is verified and judged, a permit is given, the headers are stripped and set, and the request passes on. Whatever says no says a
+//! kind of no, and [`respond`] alone says what that is in HTTP.
 //!
 //! **A sign-in** begins where a page needs one, or at `start`: [`login`] seals what must be remembered into a cookie of its own and sends
 //! the browser to the provider. It comes back at the callback with a state that must be this browser's; only then is the code redeemed by
