@@ -124,11 +124,7 @@ impl Site {
     }
 
     /// Answers for the request that a gateway describes.
-    async fn answer_gateway(
-        &self,
-        asked: Request,
-        approach: Approach<'_>,
-    ) -> Result<Response, Refusal> {
+    async fn answer_gateway(&self, asked: Request, approach: Approach<'_>) -> Result<Response, Refusal> {
         let mut original = Original::read(asked, approach.caller).map_err(|error| {
             tracing::info!(%error, "a gateway's request is refused");
             Refusal::Forbidden("This request cannot be read in one way only.".into())
@@ -147,11 +143,7 @@ impl Site {
     }
 
     /// Traefik passes our answer on. nginx shows the client nothing of it, but can send a page to where a header says.
-    async fn challenge_at_gateway(
-        &self,
-        original: &Original,
-        visit: Visit<'_>,
-    ) -> Result<Response, Refusal> {
+    async fn challenge_at_gateway(&self, original: &Original, visit: Visit<'_>) -> Result<Response, Refusal> {
         let request = original.request();
         if !is_navigation(request) {
             // Its body, if it has one, stayed at the gateway: no form is kept.
@@ -184,6 +176,6 @@ impl Site {
 }
 
 /// A visitor whose session does not count.
-fn nobody<'a>(approach: Approach<'a>) -> Visit<'a> {
+fn nobody(approach: Approach<'_>) -> Visit<'_> {
     Visit { caller: approach.caller, cookies: approach.cookies, presented: Presented::Nothing }
 }

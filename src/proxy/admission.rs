@@ -71,11 +71,7 @@ impl Proxy {
     ///
     /// # Errors
     /// When it may not.
-    pub async fn admit(
-        &self,
-        request: &mut Request,
-        approach: Approach<'_>,
-    ) -> Result<Admission, Stopped> {
+    pub async fn admit(&self, request: &mut Request, approach: Approach<'_>) -> Result<Admission, Stopped> {
         let Approach { local, caller, .. } = approach;
         refuse_oversized(&request.body, &self.limits)?;
         self.refuse_foreign_page(request, caller)?;

@@ -161,11 +161,7 @@ impl Proxy {
     ///
     /// # Errors
     /// When it may not pass. Whatever is wrong with the request is a [`Refusal::Forbidden`].
-    pub async fn vouch(
-        &self,
-        original: &mut Original,
-        approach: Approach<'_>,
-    ) -> Result<Response, Stopped> {
+    pub async fn vouch(&self, original: &mut Original, approach: Approach<'_>) -> Result<Response, Stopped> {
         if let Some(name) = self.injector.respelt(&original.request.headers) {
             tracing::info!(%name, "a gateway's request is refused: an identity header in a spelling that the gateway lets pass");
             return Err(Refusal::Forbidden("This request holds a header that only this site may set.".into()).into());

@@ -35,8 +35,8 @@ use crate::{
     status::{Metrics, Streams},
     tls::Connector,
 };
-pub use admission::{Admission, Approach};
 use admission::Destination;
+pub use admission::{Admission, Approach};
 use authorize::Permit;
 use bearer::VerifiedTokens;
 use forward::{ForwardError, Forwarded, forward};

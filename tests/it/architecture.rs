@@ -60,7 +60,20 @@ const IMPORTS: &[(&str, &[&str])] = &[
     // `proxy`, `login`, `admin` and `background` never name each other.
     (
         "proxy",
-        &["caller", "target", "message", "session", "renewal", "revocation", "oidc", "respond", "status", "tls", "remembered", "domain"],
+        &[
+            "caller",
+            "target",
+            "message",
+            "session",
+            "renewal",
+            "revocation",
+            "oidc",
+            "respond",
+            "status",
+            "tls",
+            "remembered",
+            "domain",
+        ],
     ),
     ("login", &["caller", "target", "message", "session", "revocation", "oidc", "respond", "status", "domain"]),
     // What is revoked is asked by whoever has a session in hand, not by what keeps or proves it.
@@ -127,7 +140,16 @@ const CRATES: &[(&str, &[&str])] = &[
     ("webpki_roots", &["tls::connector"]),
     (
         "zeroize",
-        &["config", "domain::secret", "login::attempt", "login::kept_form", "remembered", "renewal::known", "session", "tls"],
+        &[
+            "config",
+            "domain::secret",
+            "login::attempt",
+            "login::kept_form",
+            "remembered",
+            "renewal::known",
+            "session",
+            "tls",
+        ],
     ),
     ("zstd", &["session::codec"]),
 ];
