@@ -251,6 +251,7 @@ fn site(config: Config, lasting: &Lasting, world: &World) -> Result<Site, StartE
         renewal::Parts {
             provider: provider.clone(),
             revocations: status.revocations.clone(),
+            streams: streams.clone(),
             metrics: status.metrics.clone(),
             lifetimes,
             wanted_claims: wanted_claims.clone(),

@@ -10,6 +10,8 @@
 //! the browser to the provider. It comes back at the callback with a state that must be this browser's; only then is the code redeemed by
 //! [`oidc`], every token verified, and a [`domain::Session`] put into its store ([`session`]).
 //!
+//! **A refresh** ([`renewal`]) is one for all requests that wait for it; only the provider's own word ends a session by it.
+//!
 //! **A sign-out** ends the session in [`revocation`] first, so that a copy of its cookie is refused from then on; then the refresh token is
 //! revoked server to server; then the browser is sent to end its session at the provider.
 //!

@@ -33,6 +33,8 @@ pub struct Provider {
     snapshot: ArcSwapOption<Snapshot>,
     /// One reading at a time on behalf of requests; holds when the last one failed.
     reading: tokio::sync::Mutex<Option<Timestamp>>,
+    /// One harmless call at a time on behalf of sessions in doubt; holds when the last one ended, and whether it was answered.
+    pub(super) probing: tokio::sync::Mutex<Option<(Timestamp, bool)>>,
 }
 
 /// What one discovery said, and what follows from it.
@@ -77,6 +79,7 @@ impl Provider {
             keys: KeySource::new(http.clone(), clock.clone(), config.jwks_cooldown, config.pinned_key.as_ref()),
             snapshot: ArcSwapOption::empty(),
             reading: tokio::sync::Mutex::new(None),
+            probing: tokio::sync::Mutex::new(None),
             config,
             http,
             clock,

@@ -1,6 +1,8 @@
 //! Refresh (OpenID Connect Core 1.0, section 12): new tokens for a session, all of them verified before they are believed. What kind of
 //! failure it was decides over a session's life, so the kinds are told apart here, where the answer is read.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use openidconnect::{OAuth2TokenResponse, RefreshToken, RequestTokenError};
 use serde_json::{Map, Value};
@@ -20,6 +22,9 @@ use crate::{
     domain::{Principal, SecretString, Session, Timestamp, TokenSet},
     http_client::{HttpClient, HttpError},
 };
+
+/// How long one harmless call speaks for all.
+const PROBE_LIFE: Duration = Duration::from_secs(1);
 
 /// What a refresh brought; every token verified.
 #[derive(Debug)]
@@ -74,9 +79,16 @@ impl RefreshError {
 
 impl Provider {
     /// Whether the provider answers at all: asked before a refresh token is sent again whose fate is unknown. Its metadata is read, which
-    /// changes nothing there.
+    /// changes nothing there; once for all who ask at a time, so that an outage which left many sessions in doubt is not followed by a storm.
     pub async fn answers(&self) -> bool {
-        self.discover().await.is_ok()
+        let mut last = self.probing.lock().await;
+        let now = self.clock.now();
+        if let Some((_, answered)) = last.filter(|(at, _)| now >= *at && now.since(*at) < PROBE_LIFE) {
+            return answered;
+        }
+        let answered = self.discover().await.is_ok();
+        *last = Some((self.clock.now(), answered));
+        answered
     }
 
     /// Spends `refresh`, the refresh token of `session`, for new tokens.

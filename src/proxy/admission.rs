@@ -115,6 +115,7 @@ impl Proxy {
             judge: &self.parts.judge,
             verified: &local.verified,
             wanted_claims: &self.parts.wanted_claims,
+            metrics: &self.parts.metrics,
             clock: &*self.parts.clock,
         }
     }

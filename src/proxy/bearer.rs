@@ -12,6 +12,7 @@ use crate::{
     oidc::{Bearer, BearerError, PasswordError, Provider},
     remembered::Remembered,
     respond::Refusal,
+    status::Metrics,
 };
 
 /// Bearer tokens that a worker has verified before.
@@ -40,6 +41,8 @@ pub struct Prover<'a> {
     pub verified: &'a VerifiedTokens,
     /// Claims that headers ask for, beyond the usual ones.
     pub wanted_claims: &'a [String],
+    /// What is counted.
+    pub metrics: &'a Metrics,
     /// Time.
     pub clock: &'a dyn Clock,
 }
@@ -56,6 +59,16 @@ impl Prover<'_> {
     /// # Errors
     /// 401 with the reason when it is not believed or counts no more; 503 when the identity server is needed and cannot be asked.
     pub async fn prove(&self, credential: Credential) -> Result<Current, Refusal> {
+        let proved = self.believed(credential).await;
+        self.metrics.credential(match &proved {
+            Ok(_) => "ok",
+            Err(Refusal::NotReady) => "unavailable",
+            Err(_) => "refused",
+        });
+        proved
+    }
+
+    async fn believed(&self, credential: Credential) -> Result<Current, Refusal> {
         // Boxed: whoever asks the provider waits anyway, and the state would be moved along with every request.
         let bearer = match credential {
             Credential::Basic { username, password } => Arc::new(Box::pin(self.ask(&username, &password)).await?),

@@ -19,7 +19,7 @@ use crate::{
     oidc::{Provider, RefreshError, Refreshed},
     revocation::Revocations,
     session::SessionCodec,
-    status::Metrics,
+    status::{Metrics, Streams},
 };
 use flights::{Boarding, Flights, Waiting};
 use known::{Doubt, Known};
@@ -41,6 +41,8 @@ pub struct Parts {
     pub provider: Arc<Provider>,
     /// What its answers end.
     pub revocations: Arc<Revocations>,
+    /// What its answers close.
+    pub streams: Arc<Streams>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How long sessions live.
@@ -166,9 +168,25 @@ impl Renewals {
             return self.failed(&session, &RefreshError::Unavailable("it does not answer at all".to_owned()));
         }
         match self.parts.provider.refresh(&session, refresh, &self.parts.wanted_claims).await {
+            Ok(refreshed) if self.is_ended(&session) => self.let_go(refreshed).await,
             Ok(refreshed) => self.renewed(&session, refreshed),
             Err(error) => self.failed(&session, &error),
         }
+    }
+
+    fn is_ended(&self, session: &Session) -> bool {
+        self.parts.revocations.check(session, self.parts.clock.now()).is_err()
+    }
+
+    /// The session was ended while its tokens were renewed: what came is worth nothing here, and is not left alive at the provider either.
+    async fn let_go(&self, refreshed: Refreshed) -> Outcome {
+        self.parts.metrics.refresh("too_late");
+        if let Some(refresh) = &refreshed.tokens.refresh
+            && let Err(error) = self.parts.provider.revoke(refresh).await
+        {
+            tracing::warn!(%error, "the refresh token of a session that was ended is not known to be revoked");
+        }
+        Outcome::Ended
     }
 
     fn renewed(&self, session: &Session, refreshed: Refreshed) -> Outcome {
@@ -221,7 +239,9 @@ impl Renewals {
 
     fn end(&self, session: &Session, now: Timestamp) {
         let keep_until = session.opened_at.plus(self.parts.lifetimes.max);
-        self.parts.revocations.end_session(&session.adapter_session_id, keep_until, now);
+        let id = &session.adapter_session_id;
+        self.parts.revocations.end_session(id, keep_until, now);
+        self.parts.streams.close_matching(|key| key.session == *id);
     }
 }
 

@@ -14,6 +14,7 @@ pub struct Metrics {
     upstream_errors: IntCounterVec,
     discoveries: IntCounterVec,
     refreshes: IntCounterVec,
+    credentials: IntCounterVec,
     certificates: IntCounterVec,
     tunnels: IntCounterVec,
     tunnels_open: IntGauge,
@@ -47,6 +48,8 @@ impl Metrics {
         let upstream = counter("doorward_upstream_errors_total", "Requests the application did not answer.", "kind")?;
         let discoveries =
             counter("doorward_discoveries_total", "Readings of the provider's metadata and keys.", "outcome")?;
+        let credentials =
+            counter("doorward_credentials_total", "Bearer tokens and Basic, by what came of them.", "outcome")?;
         let refreshes = counter("doorward_refreshes_total", "Refresh tokens sent, by what became of them.", "outcome")?;
         let certificates = IntCounterVec::new(
             Opts::new("doorward_certificate_changes_total", "Changed certificate files by what became of them."),
@@ -75,6 +78,7 @@ impl Metrics {
             upstream_errors: upstream,
             discoveries,
             refreshes,
+            credentials,
             certificates,
             tunnels,
             tunnels_open,
@@ -131,6 +135,11 @@ impl Metrics {
     /// The provider's metadata was read, or not.
     pub fn discovery(&self, outcome: &'static str) {
         self.discoveries.with_label_values(&[outcome]).inc();
+    }
+
+    /// A bearer token or Basic was presented, and `outcome` came of it.
+    pub fn credential(&self, outcome: &'static str) {
+        self.credentials.with_label_values(&[outcome]).inc();
     }
 
     /// A session was to be renewed, and `outcome` came of it.
