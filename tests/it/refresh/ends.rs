@@ -79,7 +79,11 @@ fn a_late_answer_brings_no_session_back_that_was_signed_out_meanwhile() {
             assert_eq!(answer, 401, "{store}");
             assert_eq!(scene.application.heard().len(), heard + 1, "the application was only asked at the sign-in");
             assert_eq!((counted(&scene, "too_late"), status(&scene, &mut asked)), (1, 401), "{store}: it came back");
-            assert_eq!(scene.server.calls(Endpoint::Revocation), 2, "{store}: what it brought lives on at the provider");
+            assert_eq!(
+                scene.server.calls(Endpoint::Revocation),
+                2,
+                "{store}: what it brought lives on at the provider"
+            );
             assert_eq!(refreshes(&scene), 1, "{store}");
         }
     }
