@@ -44,6 +44,8 @@ pub struct App {
     streams: Arc<Streams>,
     discovery: Discovery,
     errands: Errands,
+    /// How long one call to the identity server may take: its answer may be worth a session.
+    errand_patience: Duration,
     random: Arc<dyn Random>,
     drain: Duration,
 }
@@ -116,6 +118,7 @@ impl App {
         let public_tls = Encryption::of("public", config.tls.as_ref(), &status)?;
         let admin_tls = Encryption::of("admin", config.admin.tls.as_ref(), &status)?;
         let drain = config.proxy.limits.drain;
+        let errand_patience = config.oidc.http.total_timeout;
         let provider = Arc::new(Provider::build(config.oidc.clone(), world.clock.clone(), world.random.clone())?);
         let lasting = Lasting {
             provider: provider.clone(),
@@ -142,6 +145,7 @@ impl App {
             streams: lasting.streams,
             discovery,
             errands: lasting.errands,
+            errand_patience,
             random: world.random.clone(),
             drain,
         })
@@ -186,7 +190,7 @@ impl App {
                 futures_util::join!(servers, finish(&public_handle, &admin_handle)).0
             }
         };
-        self.errands.finish(LOOPS_END_WITHIN).await;
+        self.errands.finish(self.errand_patience).await;
         supervisor.finish(LOOPS_END_WITHIN).await;
         tracing::info!("stopped");
         public.and(admin)

@@ -19,6 +19,9 @@ pub struct Expiring<K, V> {
     capacity: usize,
 }
 
+/// Most ended values that one change removes: nobody waits for a sweep of all.
+const SWEPT: usize = 16;
+
 struct Kept<V> {
     value: V,
     until: Timestamp,
@@ -53,7 +56,7 @@ impl<K: Hash + Ord + Clone, V> Expiring<K, V> {
         }
         ends.insert((until, key.clone()));
         self.drop_ended(&mut ends, now);
-        self.make_room(&mut ends)
+        self.make_room(&mut ends, now)
     }
 
     /// What `read` sees of the value that `key` has at `now`.
@@ -75,17 +78,21 @@ impl<K: Hash + Ord + Clone, V> Expiring<K, V> {
     }
 
     fn drop_ended(&self, ends: &mut BTreeSet<(Timestamp, K)>, now: Timestamp) {
-        while ends.first().is_some_and(|(until, _)| *until <= now) {
+        for _ in 0..SWEPT {
+            if ends.first().is_none_or(|(until, _)| now < *until) {
+                return;
+            }
             self.drop_first(ends);
         }
     }
 
-    fn make_room(&self, ends: &mut BTreeSet<(Timestamp, K)>) -> Room {
+    fn make_room(&self, ends: &mut BTreeSet<(Timestamp, K)>, now: Timestamp) -> Room {
         if ends.len() <= self.capacity {
             return Room::Enough;
         }
+        let counted = ends.first().is_some_and(|(until, _)| now < *until);
         self.drop_first(ends);
-        Room::Short
+        if counted { Room::Short } else { Room::Enough }
     }
 
     fn drop_first(&self, ends: &mut BTreeSet<(Timestamp, K)>) {

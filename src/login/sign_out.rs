@@ -69,7 +69,7 @@ impl Login {
         let keep_until = session.opened_at.plus(self.parts.lifetimes.max);
         self.parts.revocations.end_session(&session.adapter_session_id, keep_until, self.parts.clock.now());
         // Only now: a stream that is being opened meanwhile has to find the session ended.
-        self.parts.streams.close_matching(|key| key.session == session.adapter_session_id);
+        self.parts.streams.close_matching(|key| key.session.as_ref() == Some(&session.adapter_session_id));
     }
 
     async fn revoke(&self, refresh: &SecretString) {

@@ -8,7 +8,7 @@ use super::{
     AccessTokenClaims, Provider, ProviderId, VerifyError, jose::Jws, principal::Sources, provider::NotReady,
     strict_json, verify::Verified,
 };
-use crate::domain::{ClientId, Principal, SecretString, Sid, Timestamp};
+use crate::domain::{ClientId, Issuer, Principal, SecretString, Sid, Timestamp};
 
 /// For whom a bearer token must be (`verify-token-audience`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,7 @@ pub enum BearerAudience {
 pub struct Bearer {
     token: SecretString,
     principal: Principal,
+    issuer: Issuer,
     sid: Option<Sid>,
     issued_at: Timestamp,
     ends: Timestamp,
@@ -67,6 +68,12 @@ impl Bearer {
     #[must_use]
     pub fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
     }
 
     /// `sid`: the session at the identity server, when the token belongs to one.
@@ -147,6 +154,7 @@ impl Provider {
         Ok(Bearer {
             token,
             principal: sources.principal(subject, wanted, self.role_mappings(), None),
+            issuer: claims.issuer.clone(),
             sid: claims.sid.clone(),
             issued_at: claims.issued_at,
             ends: claims.expires_at.plus(self.config.clock_skew),
@@ -192,7 +200,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::Issuer;
 
     fn passes(all: &Value, rule: BearerAudience) -> bool {
         let audiences = all["aud"].as_str().map(str::to_owned).into_iter().collect();

@@ -75,7 +75,8 @@ impl Sources<'_> {
                 (found, _) => found.map(texts).unwrap_or_default(),
             },
             roles: match before {
-                Some(before) if !speaks_of_roles => before.roles.clone(),
+                // An access token that can be read and names no roles says that there are none.
+                Some(before) if !speaks_of_roles && self.access_token.is_none() => before.roles.clone(),
                 _ => roles(&sources, mappings),
             },
             claims,

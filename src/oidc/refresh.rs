@@ -59,6 +59,9 @@ pub enum RefreshError {
     /// Nothing was done with the refresh token: it never left, or the provider answered that it will not look at it now.
     #[error("the token endpoint is unavailable: {0}")]
     Unavailable(String),
+    /// The provider, or something before it, answered that it failed. Mostly before the refresh token was spent, but that is not said.
+    #[error("the token endpoint is in trouble: it answered with status {0}")]
+    Trouble(StatusCode),
     /// The refresh token left, and nobody knows what became of it. A rotating provider may have spent it.
     #[error("the token endpoint may have spent the refresh token: {0}")]
     Uncertain(String),
@@ -70,6 +73,7 @@ impl RefreshError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Ended => "ended",
+            Self::Trouble(_) => "trouble",
             Self::Untrusted { .. } => "untrusted",
             Self::Unavailable(_) => "unavailable",
             Self::Uncertain(_) => "uncertain",
@@ -111,13 +115,13 @@ impl Provider {
             None => None,
         };
         let access_token = self.verify_refreshed_access_token(&snapshot, session, &tokens.access).await?;
-        let userinfo = self.userinfo_again(&snapshot, session, &tokens.access).await;
+        let (userinfo, is_away) = self.userinfo_again(&snapshot, session, &tokens.access).await;
         let sources = Sources {
             userinfo: userinfo.as_ref(),
             id_token: id_token.as_ref().map(|claims| &claims.get().all),
             access_token: access_token.as_ref().map(|claims| &claims.get().all),
         };
-        let hears_all = id_token.is_some() && (userinfo.is_some() || !self.asks_userinfo(&snapshot));
+        let hears_all = id_token.is_some() && !is_away;
         let before = (!hears_all).then_some(&session.principal);
         Ok(Refreshed {
             principal: sources.principal(&session.principal.subject, wanted, self.role_mappings(), before),
@@ -188,15 +192,21 @@ impl Provider {
         }
     }
 
-    /// The tokens are spent by now, so that a silent `UserInfo` is no reason to throw the new ones away: what it said before stands.
+    /// What `UserInfo` says now, and whether it is away. The tokens are spent by then, so that its silence is no reason to throw the new
+    /// ones away: while it is away, what it said before stands. An answer that says no, or cannot be believed, is not silence.
     async fn userinfo_again(
         &self,
         snapshot: &Snapshot,
         session: &Session,
         access_token: &SecretString,
-    ) -> Option<Map<String, Value>> {
-        let claims = self.userinfo(snapshot, access_token, &session.principal.subject).await;
-        claims.inspect_err(|error| tracing::warn!(%error, "UserInfo was not heard after a refresh")).ok().flatten()
+    ) -> (Option<Map<String, Value>>, bool) {
+        match self.userinfo(snapshot, access_token, &session.principal.subject).await {
+            Ok(claims) => (claims, false),
+            Err(error) => {
+                tracing::warn!(%error, "UserInfo was not heard after a refresh");
+                (None, error.is_outage())
+            }
+        }
     }
 }
 
@@ -253,6 +263,7 @@ impl From<RequestTokenError<CallError, TokenRefusal>> for RefreshError {
             RequestTokenError::Request(CallError::Trouble(
                 status @ (StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT),
             )) => Self::Uncertain(format!("it answered with status {status}")),
+            RequestTokenError::Request(CallError::Trouble(status)) if status.is_server_error() => Self::Trouble(status),
             RequestTokenError::Request(error @ CallError::Trouble(_)) => unavailable(&error),
             RequestTokenError::ServerResponse(refusal) => match refusal_name(&refusal).as_str() {
                 "invalid_grant" => Self::Ended,

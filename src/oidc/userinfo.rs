@@ -50,11 +50,6 @@ impl UserInfoError {
 }
 
 impl Provider {
-    /// Whether UserInfo is asked at all.
-    pub(super) fn asks_userinfo(&self, snapshot: &Snapshot) -> bool {
-        self.userinfo_url(snapshot).is_some()
-    }
-
     fn userinfo_url<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Url> {
         snapshot.metadata.userinfo_endpoint.as_ref().filter(|_| self.config.userinfo)
     }

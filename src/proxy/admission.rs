@@ -5,8 +5,9 @@ use super::{
     authenticate::SignIn,
     authorize::{Denied, Permit, authorize},
     bearer::Prover,
-    cors::{Ruling, Sender},
+    cors::{self, Ruling, Sender},
     expose, refuse_oversized,
+    route::Route,
     validity::{Current, Renewing},
 };
 use crate::{
@@ -61,10 +62,20 @@ impl Proxy {
         self.authentication.sign_in != SignIn::Never
     }
 
-    /// The answer to a preflight, which comes before everything else; `None` when `request` is none, or CORS is the application's matter.
+    /// The answer to a preflight, which comes before everything else; `None` when `request` is none, or CORS is the application's matter:
+    /// without `enable-cors`, and on public routes.
     #[must_use]
     pub fn preflight(&self, request: &Request) -> Option<Response> {
-        self.cors.as_ref()?.preflight(request)
+        let answer = self.cors.as_ref()?.preflight(request)?;
+        let is_public = self.route(request).is_ok_and(|route| route.access == Access::Public);
+        (!is_public).then_some(answer)
+    }
+
+    /// The route of `request`; that of a preflight is the route of what it asks leave for.
+    fn route(&self, request: &Request) -> Result<Route<'_>, Refusal> {
+        let asked = self.cors.as_ref().and_then(|_| cors::asks_leave_for(request));
+        let route = self.rules.find(&request.target, asked.unwrap_or(request.method.as_str()))?;
+        Ok(self.authentication.narrow(route))
     }
 
     /// Decides whether `request` may pass. Takes out of it what is for us alone.
@@ -75,7 +86,7 @@ impl Proxy {
         let Approach { local, caller, .. } = approach;
         refuse_oversized(&request.body, &self.limits)?;
         self.refuse_foreign_page(request, caller)?;
-        let route = self.authentication.narrow(self.rules.find(request)?);
+        let route = self.route(request)?;
         let length = request.target.query().map(str::len);
         let credential = match route.access {
             Access::Public => None,
@@ -128,7 +139,9 @@ impl Proxy {
         access: Access,
         is_private: bool,
     ) -> Result<Admission, Stopped> {
-        let cors = self.cors.as_ref().filter(|_| access != Access::Public);
+        // A WebSocket is not bound by CORS; its origin was looked at before.
+        let bound = access != Access::Public && request.handshake.is_none();
+        let cors = self.cors.as_ref().filter(|_| bound);
         let asks = self.expose_token && expose::asks_for_token(request);
         if cors.is_none() && !asks {
             return Ok(Admission { permit, ruling: None, is_private, destination: Destination::Application });

@@ -29,7 +29,10 @@ pub enum Sender {
     /// From another origin, which may read the answer only if it is granted.
     Foreign(HeaderValue),
     /// From an origin that has no name (`null`: a sandbox, a file), and so can be granted nothing.
-    Nameless,
+    Nameless {
+        /// It may change things all the same: its browser says that it is of this origin, or it changes nothing.
+        may_write: bool,
+    },
     /// From this site, or from no page at all.
     Own,
 }
@@ -58,7 +61,7 @@ impl Sender {
         match (origins.next(), origins.next()) {
             (None, _) => Ok(Self::Own),
             (Some(_), Some(_)) => Err(Refusal::BadRequest("There must be one header Origin.".into())),
-            (Some(origin), None) if origin == "null" => Ok(Self::Nameless),
+            (Some(origin), None) if origin == "null" => Ok(Self::Nameless { may_write: may_write(request) }),
             (Some(origin), None) if *origin == caller.origin.to_string() => Ok(Self::Own),
             (Some(origin), None) => Ok(Self::Foreign(origin.clone())),
         }
@@ -71,11 +74,9 @@ impl Config {
     #[must_use]
     pub fn preflight(&self, request: &Request) -> Option<Response> {
         let asked = |name: &HeaderName| request.headers.get(name).cloned();
+        asks_leave_for(request)?;
         let origin = asked(&header::ORIGIN)?;
         let method = asked(&header::ACCESS_CONTROL_REQUEST_METHOD)?;
-        if request.method != Method::OPTIONS {
-            return None;
-        }
         let mut response = Response::new(StatusCode::OK);
         let headers = &mut response.headers;
         headers.insert(header::VARY, HeaderValue::from_static(PREFLIGHT_VARIES));
@@ -101,7 +102,10 @@ impl Config {
     /// 403 when it comes from an origin that is not among them.
     pub fn judge(&self, sender: &Sender, allowed: impl FnOnce() -> Vec<String>) -> Result<Ruling, Refusal> {
         let granted = match sender {
-            Sender::Own | Sender::Nameless => None,
+            Sender::Own | Sender::Nameless { may_write: true } => None,
+            Sender::Nameless { may_write: false } => {
+                return Err(Refusal::Forbidden("Pages that hide their origin may not change anything here.".into()));
+            }
             Sender::Foreign(origin) if allowed().iter().any(|one| one == "*" || origin == one) => Some(origin.clone()),
             Sender::Foreign(_) => {
                 return Err(Refusal::Forbidden("Pages of that origin may not use this site.".into()));
@@ -109,6 +113,20 @@ impl Config {
         };
         Ok(Ruling { granted, exposed_headers: self.exposed_headers.clone() })
     }
+}
+
+/// Whether a request that hides its origin is harmless all the same: it changes nothing, or the browser says that it is of this origin. Any
+/// page can hide (a sandboxed frame, `Referrer-Policy: no-referrer`), and would get round the list of origins by it.
+fn may_write(request: &Request) -> bool {
+    let site = request.headers.get("sec-fetch-site");
+    request.method.is_safe() || site.is_some_and(|site| site == "same-origin")
+}
+
+/// The method that a preflight asks leave for; `None` when `request` is none.
+pub(super) fn asks_leave_for(request: &Request) -> Option<&str> {
+    let is_preflight = request.method == Method::OPTIONS && request.headers.contains_key(header::ORIGIN);
+    let method = request.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD).filter(|_| is_preflight)?;
+    method.to_str().ok()
 }
 
 impl Ruling {

@@ -9,11 +9,10 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::{Proxy, Stopped, forward::Answer, tunnel::Tunnel};
+use super::{Proxy, Stopped, forward::Answer, tunnel::Tunnel, validity::Current};
 use crate::{
-    domain::Session,
     message::{Body, BodyError, BodyStream, Response},
-    status::{Registration, StreamKey},
+    status::Registration,
 };
 
 /// Bodies of a known length up to this many bytes are not worth the trouble: they are soon over.
@@ -22,30 +21,29 @@ const SOON_OVER: u64 = 1 << 20;
 impl Proxy {
     /// Ties `answer` to `session` where it may last. It is made known first and the session asked for once more then: of two that meet, its
     /// end and this answer, one sees the other.
-    pub(super) fn hold(&self, answer: Answer, session: Option<&Session>) -> Result<Response, Stopped> {
-        match (answer, session) {
-            (Answer::Whole(response), Some(session)) if may_last(&response.body) => {
-                let registration = self.register(Some(session))?;
+    pub(super) fn hold(&self, answer: Answer, current: Option<&Current>) -> Result<Response, Stopped> {
+        match (answer, current) {
+            (Answer::Whole(response), Some(_)) if may_last(&response.body) => {
+                let registration = self.register(current)?;
                 let Response { status, headers, body } = response;
                 Ok(Response { status, headers, body: until_ended(body, registration) })
             }
             (Answer::Whole(response), _) => Ok(response),
-            (Answer::Switched(mut response, application), session) => {
-                let registration = self.register(session)?;
+            (Answer::Switched(mut response, application), current) => {
+                let registration = self.register(current)?;
                 let (idle, metrics) = (self.limits.idle_timeout, self.parts.metrics.clone());
-                let session_lasts = session.map(|session| {
-                    session.opened_at.plus(self.parts.judge.lifetimes.max).since(self.parts.clock.now())
-                });
-                let most = [session_lasts, self.limits.tunnel_max].into_iter().flatten().min();
+                let lasts = current.map(|current| current.lasts_until(self.parts.judge.lifetimes));
+                let lasts = lasts.map(|end| end.since(self.parts.clock.now()));
+                let most = [lasts, self.limits.tunnel_max].into_iter().flatten().min();
                 response.body = Body::Tunnel(Box::new(Tunnel { application, idle, most, registration, metrics }));
                 Ok(response)
             }
         }
     }
 
-    fn register(&self, session: Option<&Session>) -> Result<Registration, Stopped> {
-        let registration = self.parts.streams.register(session.map(StreamKey::of));
-        match session.map(|session| self.parts.judge.revocations.check(session, self.parts.clock.now())) {
+    fn register(&self, current: Option<&Current>) -> Result<Registration, Stopped> {
+        let registration = self.parts.streams.register(current.map(Current::stream_key));
+        match current.map(|current| self.parts.judge.revocations.check(current, self.parts.clock.now())) {
             Some(Err(_)) => Err(Stopped::SignInNeeded(None)),
             Some(Ok(())) | None => Ok(registration),
         }

@@ -206,7 +206,7 @@ impl Proxy {
         self.hide_own_cookies(&mut headers, cookies);
         let forwarded = Forwarded { method, target, headers, body, handshake };
         let answer = forward(&local.pool, forwarded, &self.limits).await.map_err(|error| self.unanswered(&error))?;
-        let mut answer = self.hold(answer, permit.current().and_then(Current::session))?;
+        let mut answer = self.hold(answer, permit.current())?;
         self.keep_own_cookies(&mut answer.headers);
         Ok(answer)
     }

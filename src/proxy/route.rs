@@ -2,7 +2,7 @@
 //! login is needed.
 
 use super::{Access, PathPattern, Rule};
-use crate::{message::Request, respond::Refusal, target::Target};
+use crate::{respond::Refusal, target::Target};
 
 /// The rules of a site.
 #[derive(Clone, Debug)]
@@ -67,13 +67,13 @@ impl Rules {
         Self(rules.into_iter().map(|rule| Rule { path: rule.path.decoded(), ..rule }).collect())
     }
 
-    /// The route of `request`.
+    /// The route of `target` for `method`.
     ///
     /// # Errors
     /// When the method may never pass, or the path has readings on which the rules disagree.
-    pub fn find(&self, request: &Request) -> Result<Route<'_>, Refusal> {
-        let method = known_method(request.method.as_str())?;
-        self.agreed(&request.target, method).ok_or_else(|| {
+    pub fn find(&self, target: &Target, method: &str) -> Result<Route<'_>, Refusal> {
+        let method = known_method(method)?;
+        self.agreed(target, method).ok_or_else(|| {
             Refusal::BadRequest("Path parameters (;) may not change which rule holds for a path.".into())
         })
     }

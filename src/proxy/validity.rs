@@ -1,8 +1,9 @@
 //! Stage 3: still true? Here sessions, bearer tokens, revocations and renewal meet; what passes is [`Current`].
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use thiserror::Error;
+use tokio::time::timeout;
 
 use crate::{
     domain::{Lifetimes, Principal, SecretString, Session, SessionStatus, Subject, Timestamp},
@@ -10,7 +11,11 @@ use crate::{
     renewal::{Outcome, Renewals},
     respond::Refusal,
     revocation::{Marks, Revocations},
+    status::StreamKey,
 };
+
+/// Longest wait for a refresh before the access token has ended.
+const EARLY_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A session or a bearer token that was found true for this request. Only [`Judge`] makes one.
 #[derive(Debug)]
@@ -108,6 +113,47 @@ impl Current {
     }
 }
 
+impl Current {
+    /// When it ends at the latest, on this node's clock, however much it is used.
+    #[must_use]
+    pub fn lasts_until(&self, lifetimes: Lifetimes) -> Timestamp {
+        match &self.0 {
+            Shown::Session { session, .. } => session.opened_at.plus(lifetimes.max),
+            Shown::Token(bearer) => bearer.ends(),
+        }
+    }
+}
+
+impl Current {
+    /// By what the streams that it opens are known.
+    #[must_use]
+    pub fn stream_key(&self) -> StreamKey {
+        match &self.0 {
+            Shown::Session { session, .. } => StreamKey::of(session),
+            Shown::Token(bearer) => StreamKey {
+                session: None,
+                issuer: bearer.issuer().clone(),
+                sid: bearer.sid().cloned(),
+                subject: bearer.principal().subject.clone(),
+            },
+        }
+    }
+}
+
+/// What can end a bearer token: whatever ends its subject's tokens of its age.
+fn marks_of(bearer: &Bearer) -> Marks<'_> {
+    Marks { adapter_session_id: None, subject: &bearer.principal().subject, token_iat: bearer.issued_at() }
+}
+
+impl<'a> From<&'a Current> for Marks<'a> {
+    fn from(current: &'a Current) -> Self {
+        match &current.0 {
+            Shown::Session { session, .. } => session.as_ref().into(),
+            Shown::Token(bearer) => marks_of(bearer),
+        }
+    }
+}
+
 impl Standing {
     /// The session, if it counts.
     #[must_use]
@@ -160,7 +206,13 @@ impl Judge {
             return Ok(standing);
         }
         // Boxed: it is seldom, and its state would be moved along with every request.
-        match Box::pin(self.renewals.renew(session.clone())).await {
+        let renewing = Box::pin(self.renewals.renew(session.clone()));
+        let outcome = match &standing {
+            // What is still good is not kept waiting for something better; that goes on by itself, and later requests have it.
+            Standing::Current(_) => timeout(EARLY_PATIENCE, renewing).await.unwrap_or(Outcome::Unavailable),
+            _ => renewing.await,
+        };
+        match outcome {
             Outcome::Ended => Ok(Standing::Revoked),
             Outcome::Lost => Ok(standing),
             Outcome::Renewed(renewed) => Ok(self.verdict(renewed, true, now)),
@@ -179,9 +231,7 @@ impl Judge {
         if now >= bearer.ends() {
             return Err(TokenEnded::Expired);
         }
-        let subject = &bearer.principal().subject;
-        let marks = Marks { adapter_session_id: None, subject, token_iat: bearer.issued_at() };
-        self.revocations.check(marks, now).map_err(|_| TokenEnded::Revoked)?;
+        self.revocations.check(marks_of(&bearer), now).map_err(|_| TokenEnded::Revoked)?;
         Ok(Current(Shown::Token(bearer)))
     }
 

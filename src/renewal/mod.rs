@@ -150,7 +150,7 @@ impl Renewals {
             return Some(Outcome::Renewed(newer.clone()));
         }
         let newest = newer.as_ref().unwrap_or(session);
-        let lives = newest.tokens.access_expires.is_some_and(|end| now < end);
+        let lives = newest.tokens.access_expires.is_none_or(|end| now < end);
         match self.known.doubt(newest, now) {
             Doubt::Pausing => Some(Outcome::Unavailable),
             Doubt::Once if lives => Some(Outcome::Unavailable),
@@ -229,6 +229,13 @@ impl Renewals {
                 self.known.pause(session, now.plus(PAUSE), now);
                 Outcome::Unavailable
             }
+            RefreshError::Trouble(_) => {
+                tracing::warn!(%error, "a session cannot be renewed now");
+                // As long as the session lives without it, nothing is risked.
+                let lives_until = session.tokens.access_expires.filter(|end| now < *end);
+                self.known.pause(session, lives_until.unwrap_or(now.plus(PAUSE)), now);
+                Outcome::Unavailable
+            }
             RefreshError::Uncertain(_) => {
                 tracing::warn!(%error, "a session's refresh token may be spent");
                 self.known.doubt_more(session, now);
@@ -241,7 +248,7 @@ impl Renewals {
         let keep_until = session.opened_at.plus(self.parts.lifetimes.max);
         let id = &session.adapter_session_id;
         self.parts.revocations.end_session(id, keep_until, now);
-        self.parts.streams.close_matching(|key| key.session == *id);
+        self.parts.streams.close_matching(|key| key.session.as_ref() == Some(id));
     }
 }
 

@@ -31,8 +31,8 @@ struct Open {
 /// For whom a stream was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamKey {
-    /// The login at this adapter.
-    pub session: AdapterSessionId,
+    /// The login at this adapter; `None` for a bearer token.
+    pub session: Option<AdapterSessionId>,
     /// Who vouched for the user.
     pub issuer: Issuer,
     /// The session at the identity server, when it names one.
@@ -64,7 +64,7 @@ impl StreamKey {
     #[must_use]
     pub fn of(session: &Session) -> Self {
         Self {
-            session: session.adapter_session_id.clone(),
+            session: Some(session.adapter_session_id.clone()),
             issuer: session.issuer.clone(),
             sid: session.sid.clone(),
             subject: session.principal.subject.clone(),
@@ -142,7 +142,7 @@ mod tests {
 
     fn key(session: &str) -> StreamKey {
         StreamKey {
-            session: AdapterSessionId::new(session),
+            session: Some(AdapterSessionId::new(session)),
             issuer: Issuer::new("https://sso.test"),
             sid: None,
             subject: Subject::new("ada"),
@@ -154,7 +154,7 @@ mod tests {
         let streams = Arc::new(Streams::default());
         let (first, second) = (streams.register(Some(key("1"))), streams.register(Some(key("2"))));
         let nobodys = streams.register(None);
-        assert_eq!(streams.close_matching(|key| key.session.as_str() == "1"), 1);
+        assert_eq!(streams.close_matching(|key| key.session == Some(AdapterSessionId::new("1"))), 1);
         assert_eq!(first.ending().now_or_never(), Some(Ending::SessionEnded));
         assert_eq!((second.ending().now_or_never(), nobodys.ending().now_or_never()), (None, None));
         streams.stop();

@@ -7,7 +7,10 @@ use identity_server::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{CLIENT, Options, Scene};
+use crate::support::{
+    CLIENT, Options, Scene,
+    websocket::{CLOSE, TEXT, WebSocket},
+};
 
 /// A realm, an application that takes tokens below `/api`, and these further keys.
 fn scene(more: Value) -> Scene {
@@ -212,6 +215,21 @@ fn a_token_is_remembered_but_its_end_and_its_revocation_are_asked_each_time() {
     assert_eq!(ask(&scene, &with_token("/api/x", &other)).status, 200);
     scene.clock.advance(std::time::Duration::from_secs(331));
     assert_invalid(&scene, &other, "expired");
+}
+
+/// Nothing is asked of a token while a WebSocket is open: its own end is the last moment.
+#[test]
+fn a_websocket_opened_with_a_token_ends_with_it() {
+    let scene = scene(json!({ "sidecar": { "provider": { "clock-skew": "0s" } } }));
+    let lines = |token: &str| format!("Authorization: Bearer {token}\r\n");
+    let short = changed(&scene, "exp", json!(scene.clock_secs() + 1));
+    let mut ending = WebSocket::open(scene.adapter.public_address, "/ws", &lines(&short));
+    let mut lasting = WebSocket::open(scene.adapter.public_address, "/ws", &lines(&token(&scene, &claims(&scene))));
+    ending.say(TEXT, b"still there");
+    assert_eq!(ending.hear(), (TEXT, b"still there".to_vec()));
+    assert_eq!(ending.hear().0, CLOSE);
+    lasting.say(TEXT, b"still there");
+    assert_eq!(lasting.hear(), (TEXT, b"still there".to_vec()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use identity_server::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{CLIENT, Options, Scene};
+use crate::support::{CLIENT, Options, Scene, websocket::WebSocket};
 
 const FRIEND: &str = "https://friend.test";
 const STRANGER: &str = "https://stranger.test";
@@ -42,9 +42,9 @@ fn grants(answer: &Response) -> Vec<&str> {
 }
 
 #[test]
-fn a_preflight_is_answered_for_any_path_and_origin_before_anything_else() {
+fn a_preflight_is_answered_where_a_token_is_needed_for_any_origin_and_before_anything_else() {
     let scene = scene(json!({}));
-    for path in ["/", "/open/x", "/api/x", "/page"] {
+    for path in ["/", "/api/x", "/page"] {
         let answer = ask(&scene, &preflight(path, STRANGER));
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), Some(STRANGER));
@@ -57,6 +57,53 @@ fn a_preflight_is_answered_for_any_path_and_origin_before_anything_else() {
     }
     assert_eq!(grants(&ask(&scene, &preflight("/", "null"))), [] as [&str; 0]);
     assert_eq!(scene.application.heard(), []);
+}
+
+/// On a public route the application alone says what other origins may do: who is signed in is named there too.
+#[test]
+fn a_preflight_for_a_public_route_is_the_applications_to_answer() {
+    let rules = json!({ "sidecar": { "rules": [
+        { "path": "/open/*", "access": "public", "methods": ["GET", "PUT"] }, { "path": "/api/*", "access": "bearer" },
+    ] } });
+    let scene = scene(rules);
+    let answer = ask(&scene, &preflight("/open/x", STRANGER));
+    assert_eq!(scene.application.last().map(|heard| heard.method), Some("OPTIONS".to_owned()));
+    assert_eq!(grants(&answer), [] as [&str; 0]);
+    let delete = Request::new("OPTIONS", "/open/x").header("Origin", STRANGER);
+    let delete = delete.header("Access-Control-Request-Method", "DELETE");
+    assert_eq!(grants(&ask(&scene, &delete)), [STRANGER, "true"], "DELETE needs a login there");
+    assert_eq!(scene.application.heard().len(), 1);
+}
+
+/// A page can hide its origin (`Referrer-Policy: no-referrer`, a sandbox), and must not get round the list by it.
+#[test]
+fn a_page_that_hides_its_origin_can_change_nothing() {
+    let scene = scene(json!({}));
+    let mut browser = scene.signed_in();
+    let heard = scene.application.heard().len();
+    for method in ["POST", "PUT", "DELETE"] {
+        for site in [Some("cross-site"), Some("same-site"), Some("none"), None] {
+            let request = Request::new(method, "").header("Origin", "null");
+            let request = site.into_iter().fold(request, |request, site| request.header("Sec-Fetch-Site", site));
+            let answer = browser.fetch(&scene.url("/page"), request).unwrap();
+            assert_eq!((answer.status, grants(&answer).len()), (403, 0), "{method} from {site:?}");
+        }
+    }
+    assert_eq!(scene.application.heard().len(), heard);
+    let own = Request::new("POST", "").header("Origin", "null").header("Sec-Fetch-Site", "same-origin");
+    assert_eq!(browser.fetch(&scene.url("/page"), own).unwrap().status, 200);
+}
+
+/// CORS does not bind WebSockets: `websocket-origins` alone says who may.
+#[test]
+fn a_websocket_of_a_listed_origin_passes_whatever_the_token_lists() {
+    let scene = scene(json!({ "sidecar": { "websocket-origins": [STRANGER] } }));
+    let browser = scene.signed_in();
+    let cookie = browser.jar().find(&scene.session_cookie()).unwrap();
+    let lines = |origin: &str| format!("Cookie: {}={}\r\nOrigin: {origin}\r\n", cookie.name, cookie.value);
+    WebSocket::open(scene.adapter.public_address, "/ws", &lines(STRANGER));
+    let refused = WebSocket::ask(scene.adapter.public_address, "/ws", &lines(FRIEND));
+    assert_eq!(refused.map(|_| ()).unwrap_err().status, 403, "a grant of CORS is none of WebSockets");
 }
 
 #[test]

@@ -84,20 +84,7 @@ fn claims_that_no_source_has_any_more_are_gone() {
 /// The tokens are spent by then, so that they are kept; what `UserInfo` alone knows is as it was.
 #[test]
 fn a_user_info_endpoint_in_trouble_during_a_refresh_gives_nothing_and_takes_nothing() {
-    let faults = [
-        ("503", Fault::status(503)),
-        ("401", Fault::status(401)),
-        ("lost", Fault::LoseAnswer),
-        ("no JSON", Fault::text(200, "application/json", "<html>")),
-        (
-            "about another, who is more",
-            Fault::Json(vec![
-                Patch::set("sub", "subject-of-mallory"),
-                Patch::set("groups", json!(["/admins"])),
-                Patch::set("realm_access", json!({ "roles": ["admin"] })),
-            ]),
-        ),
-    ];
+    let faults = [("503", Fault::status(503)), ("lost", Fault::LoseAnswer)];
     for store in STORES {
         for (case, fault) in faults.clone() {
             // Groups and roles are in `UserInfo` alone.
@@ -114,6 +101,50 @@ fn a_user_info_endpoint_in_trouble_during_a_refresh_gives_nothing_and_takes_noth
             assert_eq!(status(&scene, &mut browser), 200, "{store}: {case}");
             assert_eq!(who_is_told(&scene), people("/managers", "seller"), "{store}: {case}");
         }
+    }
+}
+
+/// An answer that says no, or cannot be believed, is not silence: what it was asked for is not known any more.
+#[test]
+fn a_user_info_endpoint_that_refuses_or_lies_lets_nothing_stand_that_it_alone_had_said() {
+    let another = Fault::Json(vec![
+        Patch::set("sub", "subject-of-mallory"),
+        Patch::set("groups", json!(["/admins"])),
+        Patch::set("realm_access", json!({ "roles": ["admin"] })),
+    ]);
+    let faults = [
+        ("401", Fault::status(401)),
+        ("403", Fault::status(403)),
+        ("no JSON", Fault::text(200, "application/json", "<html>")),
+        ("about another, who is more", another),
+    ];
+    for store in STORES {
+        for (case, fault) in faults.clone() {
+            let silent = ["groups", "realm_access", "resource_access"].map(TokenFault::remove);
+            let scene = rotating(store).start();
+            scene.server.always(Endpoint::Token, Fault::IdToken(silent.into()));
+            let mut browser = stale(&scene);
+            scene.server.next(Endpoint::UserInfo, fault);
+            assert_eq!(status(&scene, &mut browser), 200, "{store}: {case}");
+            assert_eq!(
+                (told(&scene, "x-forwarded-groups"), told(&scene, "x-forwarded-roles")),
+                (None, None),
+                "{store}: {case}"
+            );
+        }
+    }
+}
+
+/// Keycloak's access token is where its roles are: one that names none says that there are none, whatever UserInfo does.
+#[test]
+fn an_access_token_without_roles_takes_them_while_user_info_is_away() {
+    for store in STORES {
+        let scene = with_orders(realm(store)).start();
+        let mut browser = stale(&scene);
+        let bare = ["realm_access", "resource_access"].map(TokenFault::remove);
+        scene.server.always(Endpoint::Token, Fault::AccessToken(bare.into()));
+        scene.server.always(Endpoint::UserInfo, Fault::status(503));
+        assert_eq!(get(&scene, &mut browser, "/orders").status, 403, "{store}");
     }
 }
 

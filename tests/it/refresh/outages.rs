@@ -68,6 +68,30 @@ fn a_refusal_that_is_not_about_the_session_keeps_it() {
     }
 }
 
+/// A 500 or 503 may come from behind a refresh that was done, or from a proxy in the place of the provider.
+#[test]
+fn a_refresh_token_that_met_a_5xx_is_not_sent_again_while_the_access_token_lives() {
+    for store in STORES {
+        for status_code in [500, 503] {
+            let scene = early(store).start();
+            let mut browser = scene.signed_in();
+            scene.server.always(Endpoint::Token, Fault::status(status_code));
+            pass(&scene, LIFE - 60);
+            for _ in 0..5 {
+                assert_waits(&scene, "alive", &mut browser, true);
+                pass(&scene, 10);
+            }
+            assert_eq!((refreshes(&scene), counted(&scene, "trouble")), (1, 1), "{store}: {status_code}");
+            pass(&scene, 10);
+            assert_waits(&scene, "dead", &mut browser, false);
+            assert_eq!(refreshes(&scene), 2, "{store}: {status_code}");
+            scene.server.behave(Endpoint::Token);
+            pass(&scene, 1);
+            assert_eq!((status(&scene, &mut browser), sign_ins(&scene)), (200, 1), "{store}: {status_code}");
+        }
+    }
+}
+
 #[test]
 fn a_provider_that_is_down_signs_nobody_out() {
     for store in STORES {
