@@ -85,7 +85,9 @@ impl Proxy {
     pub async fn admit(&self, request: &mut Request, approach: Approach<'_>) -> Result<Admission, Stopped> {
         let Approach { local, caller, .. } = approach;
         refuse_oversized(&request.body, &self.limits)?;
-        self.refuse_foreign_page(request, caller)?;
+        if request.handshake.is_some() {
+            self.refuse_foreign_page(&request.headers, caller)?;
+        }
         let route = self.route(request)?;
         let length = request.target.query().map(str::len);
         let credential = match route.access {

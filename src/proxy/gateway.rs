@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     caller::Caller,
-    message::{Body, Request, Response},
+    message::{Body, Request, Response, handshake},
     respond::Refusal,
     session::SetCookies,
     target::{Target, TargetError},
@@ -162,9 +162,13 @@ impl Proxy {
     /// # Errors
     /// When it may not pass. Whatever is wrong with the request is a [`Refusal::Forbidden`].
     pub async fn vouch(&self, original: &mut Original, approach: Approach<'_>) -> Result<Response, Stopped> {
-        if let Some(name) = self.injector.respelt(&original.request.headers) {
+        let headers = &original.request.headers;
+        if let Some(name) = self.injector.respelt(headers) {
             tracing::info!(%name, "a gateway's request is refused: an identity header in a spelling that the gateway lets pass");
             return Err(Refusal::Forbidden("This request holds a header that only this site may set.".into()).into());
+        }
+        if opens_websocket(headers) {
+            self.refuse_foreign_page(headers, approach.caller)?;
         }
         let renewing = self.gateway.filter(|gateway| gateway.set_cookie).map_or(Renewing::Never, |_| Renewing::WhenDue);
         let approach = Approach { renewing, ..approach };
@@ -177,6 +181,12 @@ impl Proxy {
         }
         Ok(response)
     }
+}
+
+/// Whether a gateway may open a WebSocket with the request that it holds. It keeps `Upgrade` to itself, but hands on whatever else makes a
+/// handshake (RFC 6455, section 4.1), in which no page can leave anything out.
+fn opens_websocket(headers: &HeaderMap) -> bool {
+    handshake::is_asked(headers) || headers.keys().any(|name| name.as_str().starts_with("sec-websocket-"))
 }
 
 /// Gateways know 401, 403, and trouble. A request that we would not have passed on is not allowed.

@@ -24,7 +24,7 @@ pub mod validity;
 
 use std::{rc::Rc, sync::Arc};
 
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
     caller::Caller,
@@ -212,21 +212,18 @@ impl Proxy {
     }
 
     /// A page of another site may open a WebSocket with the user's cookies and read all that comes, since CORS does not bind it (cross-site
-    /// WebSocket hijacking; RFC 6455, section 10.2). Only its `Origin` tells; what is no browser sends none.
-    fn refuse_foreign_page(&self, request: &Request, caller: &Caller) -> Result<(), Refusal> {
-        if request.handshake.is_none() {
-            return Ok(());
-        }
+    /// WebSocket hijacking; RFC 6455, section 10.2). Only its `Origin` tells; what is no browser sends none. To be asked of handshakes.
+    fn refuse_foreign_page(&self, headers: &HeaderMap, caller: &Caller) -> Result<(), Refusal> {
         let own = caller.origin.to_string();
         let admitted =
             |origin: &http::HeaderValue| *origin == own || self.websocket_origins.iter().any(|o| origin == o);
-        if request.headers.get_all(header::ORIGIN).iter().all(admitted) {
+        if headers.get_all(header::ORIGIN).iter().all(admitted) {
             return Ok(());
         }
         Err(Refusal::Forbidden("Pages of that origin may not open a WebSocket here.".into()))
     }
 
-    fn hide_own_cookies(&self, headers: &mut http::HeaderMap, cookies: &RequestCookies) {
+    fn hide_own_cookies(&self, headers: &mut HeaderMap, cookies: &RequestCookies) {
         if headers.remove(header::COOKIE).is_some()
             && let Some(others) = self.parts.cookies.strip_own(cookies)
         {
@@ -235,7 +232,7 @@ impl Proxy {
     }
 
     /// The application may set any cookie but ours.
-    fn keep_own_cookies(&self, headers: &mut http::HeaderMap) {
+    fn keep_own_cookies(&self, headers: &mut HeaderMap) {
         if !headers.contains_key(header::SET_COOKIE) {
             return;
         }

@@ -94,7 +94,7 @@ fn a_page_that_hides_its_origin_can_change_nothing() {
     assert_eq!(browser.fetch(&scene.url("/page"), own).unwrap().status, 200);
 }
 
-/// CORS does not bind WebSockets: `websocket-origins` alone says who may.
+/// CORS does not bind them: `websocket-origins` alone says who may.
 #[test]
 fn a_websocket_of_a_listed_origin_passes_whatever_the_token_lists() {
     let scene = scene(json!({ "sidecar": { "websocket-origins": [STRANGER] } }));

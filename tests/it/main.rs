@@ -17,6 +17,7 @@ mod discovery;
 mod forwarded;
 mod framing;
 mod gateway;
+mod gateway_questions;
 mod headers;
 mod kept_form;
 mod keycloak_keys;

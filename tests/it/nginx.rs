@@ -246,6 +246,18 @@ fn no_spelling_of_a_path_leads_past_the_rules() {
 }
 
 #[test]
+fn a_page_of_another_origin_opens_no_websocket() {
+    let gate = Gate::start();
+    let (_, cookie) = gate.signed_in();
+    let handshake = |origin: &str| {
+        let request = get("/private", &cookie).header("Upgrade", "websocket").header("Connection", "Upgrade");
+        let key = request.header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+        gate.send(&key.header("Sec-WebSocket-Version", "13").header("Origin", origin)).status
+    };
+    assert_eq!((handshake("https://evil.example"), handshake(ORIGIN)), (403, 200));
+}
+
+#[test]
 fn roles_open_what_they_are_for() {
     let gate = Gate::of(User::named("eve").role("admin"));
     let (mut browser, cookie) = gate.signed_in();

@@ -1,0 +1,68 @@
+//! `<prefix>/auth`: what a gateway's question may not hold or leave out, since what we say no to is all that we can keep from the
+//! application.
+
+use identity_server::http::{Request, Response};
+use serde_json::{Value, json};
+
+use crate::support::proxied::{Door, ORIGIN, Plan};
+
+fn door(sidecar: Value) -> Door {
+    door_with(sidecar, json!({}))
+}
+
+fn door_with(mut sidecar: Value, root: Value) -> Door {
+    sidecar["trusted-proxies"] = json!(["127.0.0.1"]);
+    sidecar["auth"] = json!({});
+    sidecar["rules"] = json!([{ "path": "/public/*", "access": "public" }]);
+    Door::start(Plan { sidecar, root, ..Plan::default() })
+}
+
+fn ask(uri: (&str, &str), method: (&str, &str)) -> Request {
+    Request::get("/oauth2/auth").header(uri.0, uri.1).header(method.0, method.1)
+}
+
+fn nginx(uri: &str) -> Request {
+    ask(("X-Original-URI", uri), ("X-Original-Method", "GET"))
+}
+
+fn traefik(uri: &str) -> Request {
+    ask(("X-Forwarded-Uri", uri), ("X-Forwarded-Method", "GET"))
+}
+
+fn page(request: Request) -> Request {
+    request.header("Accept", "text/html")
+}
+
+fn shown(answer: &Response) -> (u16, Option<&str>) {
+    (answer.status, answer.header("location"))
+}
+
+/// Gateways keep `Upgrade` and `Connection` to themselves, but not what else a handshake holds.
+#[test]
+fn a_page_of_another_origin_opens_no_websocket_through_a_gateway() {
+    let door = door(json!({ "websocket-origins": ["https://partner.test"] }));
+    let cookie = door.sign_in();
+    let of_a_handshake = [
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Protocol", "chat"),
+        ("sec-websocket-extensions", "permessage-deflate"),
+    ];
+    for asks in [nginx, traefik] {
+        for (name, value) in of_a_handshake {
+            let handshake = |path: &str| asks(path).header("Cookie", &cookie).header(name, value);
+            let from = |origin: &str| door.send(&handshake("/chat").header("Origin", origin)).status;
+            for origin in ["https://evil.example", "null", "", "http://app.test.evil", "https://app.test"] {
+                assert_eq!(from(origin), 403, "{name}: {origin}");
+            }
+            let two = handshake("/chat").header("Origin", ORIGIN).header("Origin", "https://evil.example");
+            assert_eq!(door.send(&two).status, 403, "{name}");
+            let public = door.send(&handshake("/public").header("Origin", "https://evil.example"));
+            assert_eq!((public.status, public.header("x-forwarded-user")), (403, None), "{name}");
+            assert_eq!((from(ORIGIN), from("https://partner.test")), (200, 200), "{name}");
+            assert_eq!(door.send(&handshake("/chat")).status, 200, "what is no browser sends no origin");
+        }
+        let script = asks("/chat").header("Cookie", &cookie).header("Origin", "https://evil.example");
+        assert_eq!(door.send(&script).status, 200, "no handshake: CORS binds the page");
+    }
+}
