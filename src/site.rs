@@ -58,13 +58,14 @@ impl Site {
     }
 
     async fn admitted(&self, local: &Local, mut request: Request, caller: &Caller) -> Result<Response, Refusal> {
-        if !caller.satisfies(self.caller.ssl_required) {
-            return Err(self.insecure(&request, caller));
-        }
         let cookies = RequestCookies::from_headers(&request.headers);
         let approach = Approach { local, caller, cookies: &cookies, renewing: Renewing::WhenDue };
+        // Before all else: whatever is judged from here on is judged of the request that the gateway holds.
         if self.is_from_gateway(&request, caller) {
             return Box::pin(self.answer_gateway(request, approach)).await;
+        }
+        if !caller.satisfies(self.caller.ssl_required) {
+            return Err(self.insecure(&request, caller));
         }
         if self.login.owns(request.target.decoded_path()) {
             // Boxed, as all of sign-in is: its state is large and would be moved along with every proxied request.
@@ -111,10 +112,15 @@ impl Site {
     /// A browser that opens a page finds it by https; whatever else it asks for has crossed the network in clear already.
     fn insecure(&self, request: &Request, caller: &Caller) -> Refusal {
         let https = is_navigation(request).then(|| caller.https_url(request, &self.caller)).flatten();
-        https.map_or_else(
-            || Refusal::Forbidden("This site must be visited by https.".into()),
-            |location| Refusal::HttpsNeeded { location },
-        )
+        https.map_or_else(https_missing, |location| Refusal::HttpsNeeded { location })
+    }
+
+    /// nginx makes an error of a redirect; Traefik passes it on.
+    fn insecure_at_gateway(&self, original: &Original, caller: &Caller) -> Refusal {
+        match original.dialect() {
+            Dialect::Forwarded => self.insecure(original.request(), caller),
+            Dialect::Original => https_missing(),
+        }
     }
 
     /// Whether a gateway asks. Everybody else finds nothing there, as at any endpoint that does not exist.
@@ -134,6 +140,9 @@ impl Site {
                 "a gateway's request is refused: our own endpoints are to be forwarded to us, not asked about"
             );
             return Err(Refusal::Forbidden("This path is the sign-in's own.".into()));
+        }
+        if !approach.caller.satisfies(self.caller.ssl_required) {
+            return Err(self.insecure_at_gateway(&original, approach.caller));
         }
         match self.proxy.vouch(&mut original, approach).await {
             Ok(response) => Ok(response),
@@ -173,6 +182,10 @@ impl Site {
             self.login.keep_form(request, lapsed, visit).await
         }
     }
+}
+
+fn https_missing() -> Refusal {
+    Refusal::Forbidden("This site must be visited by https.".into())
 }
 
 /// A visitor whose session does not count.

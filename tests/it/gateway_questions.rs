@@ -66,3 +66,28 @@ fn a_page_of_another_origin_opens_no_websocket_through_a_gateway() {
         assert_eq!(door.send(&script).status, 200, "no handshake: CORS binds the page");
     }
 }
+
+#[test]
+fn plain_http_is_refused_and_a_page_is_sent_to_where_it_is_by_https() {
+    let sidecar = || json!({ "public-url": null, "allowed-hosts": ["app.test"] });
+    let door = door_with(sidecar(), json!({ "ssl-required": "all" }));
+    let send = |request: Request, proto: &str| {
+        door.send(&request.header("Host", "app.test").header("X-Forwarded-Proto", proto))
+    };
+    for path in ["/public/x?a=b", "/private?a=b"] {
+        assert_eq!(shown(&send(page(nginx(path)), "http")), (403, None), "nginx knows no 302");
+        let there = format!("https://app.test{path}");
+        assert_eq!(shown(&send(page(traefik(path)), "http")), (302, Some(there.as_str())));
+        for asks in [nginx, traefik] {
+            let answer = send(asks(path), "http");
+            assert_eq!((shown(&answer), answer.header("x-forwarded-user")), ((403, None), None));
+            let expected = if path.starts_with("/public") { 200 } else { 401 };
+            assert_eq!(send(asks(path), "https").status, expected);
+        }
+    }
+    let form = ask(("X-Forwarded-Uri", "/private"), ("X-Forwarded-Method", "POST"));
+    assert_eq!(shown(&send(page(form), "http")), (403, None), "it has crossed the network in clear already");
+    assert_eq!(shown(&send(page(traefik("/public/../x")), "http")), (403, None));
+    assert_eq!(shown(&send(page(traefik("/oauth2/start")), "http")), (403, None));
+    assert_eq!(shown(&send(page(Request::get("/oauth2/auth")), "http")), (403, None));
+}
