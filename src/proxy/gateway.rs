@@ -163,8 +163,8 @@ impl Proxy {
     /// When it may not pass. Whatever is wrong with the request is a [`Refusal::Forbidden`].
     pub async fn vouch(&self, original: &mut Original, approach: Approach<'_>) -> Result<Response, Stopped> {
         let headers = &original.request.headers;
-        if let Some(name) = self.injector.respelt(headers) {
-            tracing::info!(%name, "a gateway's request is refused: an identity header in a spelling that the gateway lets pass");
+        if let Some(name) = self.injector.claimed(headers) {
+            tracing::info!(%name, "a gateway's request is refused: it says who somebody is in a header that the gateway lets pass");
             return Err(Refusal::Forbidden("This request holds a header that only this site may set.".into()).into());
         }
         if opens_websocket(headers) {

@@ -36,7 +36,21 @@ const RESERVED: [&str; 13] = [
 ];
 
 /// Whole families of such names.
-const RESERVED_PREFIXES: [&str; 2] = ["x-forwarded-", "x-doorward-"];
+const RESERVED_PREFIXES: [&str; 2] = ["x-forwarded-", OWN_PREFIX];
+const OWN_PREFIX: &str = "x-doorward-";
+
+/// Those among all of them that say who somebody is, and that no gateway says of itself or of the connection.
+const CLAIMS: [&str; 9] = [
+    "proxy-authorization",
+    "remote-user",
+    "x-forwarded-access-token",
+    "x-forwarded-email",
+    "x-forwarded-groups",
+    "x-forwarded-preferred-username",
+    "x-forwarded-roles",
+    "x-forwarded-user",
+    "x-remote-user",
+];
 
 /// Headers that end at each hop (RFC 9110, section 7.6.1), and `Expect`, which we have answered ourselves.
 const HOP_BY_HOP: [&str; 9] = [
@@ -85,15 +99,17 @@ impl Injector {
         self.say_who(headers, permit);
     }
 
-    /// The name of a header that an application may take for one of ours, but that a gateway does not replace by it: `X_Forwarded_User`.
+    /// The name of a header by which an application may be told who somebody is, but that a gateway does not replace by ours: one of ours in
+    /// another spelling (`X_Forwarded_User`), and what other proxies say in any.
     #[must_use]
-    pub fn respelt<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderName> {
+    pub fn claimed<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderName> {
         let is_ours = |name: &HeaderName| self.headers.iter().any(|header| header.name == name);
-        let folds_to_ours = |name: &HeaderName| {
+        let claims = |name: &HeaderName| {
             let folded = fold(name.as_str());
-            self.headers.iter().any(|header| fold(header.name.as_str()) == folded)
+            let of_ours = self.headers.iter().any(|header| fold(header.name.as_str()) == folded);
+            of_ours || CLAIMS.contains(&folded.as_ref()) || folded.starts_with(OWN_PREFIX)
         };
-        headers.keys().find(|name| !is_ours(name) && folds_to_ours(name))
+        headers.keys().find(|name| !is_ours(name) && claims(name))
     }
 
     fn is_reserved(&self, name: &HeaderName) -> bool {

@@ -91,3 +91,41 @@ fn plain_http_is_refused_and_a_page_is_sent_to_where_it_is_by_https() {
     assert_eq!(shown(&send(page(traefik("/oauth2/start")), "http")), (403, None));
     assert_eq!(shown(&send(page(Request::get("/oauth2/auth")), "http")), (403, None));
 }
+
+/// What would be stripped from a request that passes through us.
+#[test]
+fn nobody_says_who_somebody_is_but_by_the_headers_that_the_gateway_overwrites() {
+    let headers = json!({ "Remote-User": "nickname", "X-Doorward-Name": "nickname", "X-Forwarded-Email": null });
+    let door = door(json!({ "headers": headers }));
+    let cookie = door.sign_in();
+    for asks in [nginx, traefik] {
+        let with = |name: &str, path: &str| door.send(&asks(path).header("Cookie", &cookie).header(name, "root"));
+        for name in [
+            "X-Remote-User",
+            "x_remote_user",
+            "X.Remote-User",
+            "Remote_User",
+            "X-Doorward-Name_",
+            "X_Doorward_Name",
+            "X-Doorward-Roles",
+            "x_doorward.anything",
+            "Proxy-Authorization",
+            "X-Forwarded-Email",
+            "X_Forwarded_Email",
+            "X_Forwarded-User",
+        ] {
+            for path in ["/private", "/public"] {
+                let answer = with(name, path);
+                assert_eq!((answer.status, answer.header("x-forwarded-user")), (403, None), "{name}: {path}");
+            }
+        }
+        for name in ["Remote-User", "X-Doorward-Name", "X-Forwarded-User"] {
+            let answer = door.send(&asks("/public").header(name, "root"));
+            assert_eq!((answer.status, answer.header(name)), (200, Some("")), "{name}");
+        }
+        // What gateways say of the connection, and of themselves.
+        for name in ["X-Real-IP", "X-Forwarded-Port", "X-Forwarded-Server", "Forwarded", "X-Request-Id"] {
+            assert_eq!(with(name, "/private").status, 200, "{name}");
+        }
+    }
+}
