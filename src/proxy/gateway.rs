@@ -36,7 +36,7 @@ pub enum Dialect {
     /// `X-Forwarded-Uri`, `X-Forwarded-Method` (Traefik's `ForwardAuth`): an answer that is not 2xx goes to the client as it stands.
     Forwarded,
     /// `X-Original-URI`, `X-Original-Method` (nginx's documentation of `auth_request`): of an answer that is not 2xx the client sees
-    /// nothing, and status codes but 401 and 403 become 500.
+    /// nothing, and status codes but 401 and 403 become 500. Or a whole `X-Original-URL` in place of the former (ingress-nginx).
     Original,
 }
 
@@ -70,8 +70,11 @@ pub enum Unreadable {
     Target(#[from] TargetError),
 }
 
+/// What ingress-nginx says in place of `X-Original-URI`.
+const URL: &str = "x-original-url";
+
 /// Headers by which some server tells an application what the target was (attack case 9), ours to read among them.
-const TARGETS: [&str; 4] = ["x-forwarded-uri", "x-original-uri", "x-original-url", "x-rewrite-url"];
+const TARGETS: [&str; 4] = ["x-forwarded-uri", "x-original-uri", URL, "x-rewrite-url"];
 
 /// The same for the method.
 const METHODS: [&str; 5] =
@@ -89,6 +92,12 @@ impl Dialect {
             Self::Forwarded => ("x-forwarded-uri", "x-forwarded-method"),
             Self::Original => ("x-original-uri", "x-original-method"),
         }
+    }
+
+    /// Whether the target is described by a URL: only where nothing else does it. A gateway that describes it otherwise overwrites that, so
+    /// that no client can take it away.
+    fn is_by_url(self, headers: &HeaderMap) -> bool {
+        self == Self::Original && !headers.contains_key("x-original-uri") && headers.contains_key(URL)
     }
 
     /// Puts cookies into an answer. nginx's variables hold one value of a name, so that each further cookie has a name of its own there.
@@ -114,7 +123,11 @@ impl Original {
     pub fn read(asked: Request, caller: &Caller) -> Result<Self, Unreadable> {
         let dialect = Dialect::of(&asked.headers);
         let (uri, method) = dialect.names();
-        let target = target(one(&asked.headers, uri)?, caller)?;
+        let target = if dialect.is_by_url(&asked.headers) {
+            Target::parse(path_of_url(one(&asked.headers, URL)?, caller).ok_or(Unreadable::OtherSite)?)?
+        } else {
+            target(one(&asked.headers, uri)?, caller)?
+        };
         let method = one(&asked.headers, method)?.to_owned();
         let agree = all_say(&asked.headers, &TARGETS, |text| self::target(text, caller).as_ref() == Ok(&target))
             && all_say(&asked.headers, &METHODS, |text| text == method);
@@ -215,10 +228,15 @@ fn all_say(headers: &HeaderMap, names: &[&str], says: impl Fn(&str) -> bool) -> 
 
 /// A target in origin form, or as a URL of this very site.
 fn target(text: &str, caller: &Caller) -> Result<Target, Unreadable> {
-    let path = match text.strip_prefix(&caller.origin.to_string()) {
+    let path = match path_of_url(text, caller) {
         Some(path) => path,
         None if text.contains("://") && !text.starts_with('/') => return Err(Unreadable::OtherSite),
         None => text,
     };
     Ok(Target::parse(path)?)
+}
+
+/// What follows our origin in a URL of this very site.
+fn path_of_url<'a>(text: &'a str, caller: &Caller) -> Option<&'a str> {
+    text.strip_prefix(&caller.origin.to_string())
 }

@@ -29,6 +29,11 @@ fn traefik(uri: &str) -> Request {
     ask(("X-Forwarded-Uri", uri), ("X-Forwarded-Method", "GET"))
 }
 
+/// What ingress-nginx asks.
+fn ingress(url: &str) -> Request {
+    ask(("X-Original-URL", url), ("X-Original-Method", "GET"))
+}
+
 fn page(request: Request) -> Request {
     request.header("Accept", "text/html")
 }
@@ -127,5 +132,35 @@ fn nobody_says_who_somebody_is_but_by_the_headers_that_the_gateway_overwrites() 
         for name in ["X-Real-IP", "X-Forwarded-Port", "X-Forwarded-Server", "Forwarded", "X-Request-Id"] {
             assert_eq!(with(name, "/private").status, 200, "{name}");
         }
+    }
+}
+
+#[test]
+fn a_url_of_this_site_is_a_description_when_there_is_no_other() {
+    let door = door(json!({}));
+    let cookie = door.sign_in();
+    let send = |request: Request| door.send(&request.header("Cookie", &cookie));
+    assert_eq!(send(ingress("http://app.test/private?a=b")).status, 200);
+    assert_eq!(send(ingress("http://app.test/private").header("X-Forwarded-Uri", "/private")).status, 200);
+    assert_eq!(door.send(&ingress("http://app.test/public")).status, 200);
+    let answer = door.send(&page(ingress("http://app.test/private?a=b")));
+    let login = format!("{ORIGIN}/oauth2/start?rd=%2Fprivate%3Fa%3Db");
+    assert_eq!((answer.status, answer.header("x-doorward-login")), (401, Some(login.as_str())));
+    for (case, request) in [
+        ("no URL", ingress("/public")),
+        ("another site", ingress("http://evil.test/public")),
+        ("another scheme", ingress("https://app.test/public")),
+        ("a site that begins like ours", ingress("http://app.test.evil/public")),
+        ("no path", ingress("http://app.test")),
+        ("twice", ingress("http://app.test/public").header("X-Original-URL", "http://app.test/public")),
+        ("another path of nginx's", ingress("http://app.test/private").header("X-Original-URI", "/public")),
+        ("another path of Traefik's", ingress("http://app.test/private").header("X-Forwarded-Uri", "/public")),
+        ("another method", ingress("http://app.test/public").header("X-Forwarded-Method", "POST")),
+        ("two readings", ingress("http://app.test/public/../private")),
+        ("our own endpoint", ingress("http://app.test/oauth2/start")),
+        ("no method", Request::get("/oauth2/auth").header("X-Original-URL", "http://app.test/public")),
+        ("half of Traefik's", { ask(("X-Original-URL", "http://app.test/public"), ("X-Forwarded-Method", "GET")) }),
+    ] {
+        assert_eq!(send(request).status, 403, "{case}");
     }
 }
