@@ -246,6 +246,37 @@ fn no_spelling_of_a_path_leads_past_the_rules() {
 }
 
 #[test]
+fn the_session_stays_between_browser_nginx_and_doorward() {
+    let gate = Gate::start();
+    let (_, cookie) = gate.signed_in();
+    let cookie = cookie.split("; ").find(|cookie| cookie.starts_with("KEYCLOAK_ADAPTER_STATE=")).unwrap().to_owned();
+    let chunk = "KEYCLOAK_ADAPTER_STATE.1=x";
+    for (sent, passed_on) in [
+        (cookie.clone(), None),
+        (format!("a=b; {cookie}"), Some("a=b")),
+        (format!("{cookie}; a=b"), Some("a=b")),
+        (format!("a=b; c=d; {cookie}; {chunk}; e=f; g=h"), Some("a=b; c=d; e=f; g=h")),
+        (format!("a=b;{cookie};{chunk};c=d"), Some("a=b;c=d")),
+        (format!("{cookie}; a=b; {chunk}; c=d"), Some("a=b; c=d")),
+        (format!("a=b; {cookie}; c=d; {chunk}"), Some("a=b; c=d")),
+        (format!("__Host-{chunk}; a=b; {cookie}"), Some("a=b")),
+        (format!("a=b; {chunk}; c=d; {chunk}; e=f; {cookie}"), None),
+        (format!("xKEYCLOAK_ADAPTER_STATE=y; {cookie}; KEYCLOAK_ADAPTER_STATEx=y"), {
+            Some("xKEYCLOAK_ADAPTER_STATE=y; KEYCLOAK_ADAPTER_STATEx=y")
+        }),
+        ("a=b".to_owned(), Some("a=b")),
+    ] {
+        let is_signed_in = sent.contains(&cookie);
+        let path = if is_signed_in { "/private" } else { "/public" };
+        assert_eq!(gate.send(&get(path, &sent)).status, 200, "{sent}");
+        let heard = gate.heard().pop().unwrap();
+        let cookies: Vec<_> =
+            heard.headers.iter().filter(|(name, _)| name == "Cookie").map(|(_, value)| value.as_str()).collect();
+        assert_eq!(cookies, Vec::from_iter(passed_on), "{sent}");
+    }
+}
+
+#[test]
 fn a_page_of_another_origin_opens_no_websocket() {
     let gate = Gate::start();
     let (_, cookie) = gate.signed_in();
