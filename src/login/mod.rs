@@ -311,9 +311,12 @@ impl Login {
     }
 
     /// Where a browser is sent at the end of a sign-in: `to` as it is called outside. Whatever a rule makes of a path that somebody else
-    /// chose, it stays on this site and off our own endpoints.
+    /// chose, it stays on this site and off our own endpoints; but for the one that only we choose, which no rule is for.
     fn landing(&self, to: &ReturnTo, caller: &Caller) -> ReturnTo {
-        let Some(rewrite) = &self.config.redirect_rewrite else { return to.clone() };
+        let Some(rewrite) = self.config.redirect_rewrite.as_ref().filter(|_| !to.is_resume(&self.config.path_prefix))
+        else {
+            return to.clone();
+        };
         let (path, query) =
             to.as_str().split_once('?').map_or((to.as_str(), None), |(path, query)| (path, Some(query)));
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();

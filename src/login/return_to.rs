@@ -41,6 +41,12 @@ impl ReturnTo {
         Self(format!("{own_prefix}/resume?form={id}"))
     }
 
+    /// Whether a kept form is taken up again there.
+    pub(super) fn is_resume(&self, own_prefix: &str) -> bool {
+        let below = self.0.strip_prefix(own_prefix);
+        below.is_some_and(|rest| rest.starts_with("/resume?"))
+    }
+
     /// The target for a `Location` header.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -162,6 +162,24 @@ fn no_rule_makes_a_redirect_that_leaves_the_site_or_ends_the_session() {
     }
 }
 
+/// Whichever rule holds, a kept form is taken up again where we serve that.
+#[test]
+fn no_rule_loses_a_form_that_was_kept_over_the_sign_in() {
+    for (pattern, replacement) in [("^/app(.*)$", "$1"), ("^/(.*)$", "/shop/$1")] {
+        let scene = behind_a_prefix(json!({ "redirect-rewrite-rules": { pattern: replacement } }));
+        let mut browser = scene.browser();
+        let request = Request::form("", &[("a", "b")]).header("Accept", "text/html");
+        let request = request.header("Sec-Fetch-Site", "same-origin").header("Sec-Fetch-Mode", "navigate");
+        let kept = browser.fetch(&scene.url("/app/order"), request).unwrap().text();
+        let next = kept.split("<a href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+        let callback = scene.callback(&mut browser, &Url::parse(&next).unwrap());
+        let answer = browser.navigate_once(&callback.as_str().replacen("/shop", "", 1)).unwrap();
+        let location = answer.header("location").unwrap();
+        let id = location.strip_prefix("/oauth2/resume?form=").unwrap_or_else(|| panic!("{pattern}: {location}"));
+        assert!(kept.contains(&format!("value=\"doorward.form.{id}\"")), "{pattern}: {id}");
+    }
+}
+
 #[test]
 fn a_relative_auth_server_url_is_asked_for_at_the_public_url() {
     let (clock, server, _application, _, mut config) = Options::keycloak().prepare();
