@@ -9,7 +9,7 @@ use super::{
     redirect, with_cookies,
 };
 use crate::{
-    domain::{AdapterSessionId, SecretString, Session, SessionStatus, opaque_token},
+    domain::{AdapterSessionId, SecretString, Session, SessionStatus, Timestamp, opaque_token},
     message::{Request, Response},
     oidc::{self, RedeemError, Redemption, principal},
     respond::{Action, Audience, Blame, Page, Refusal, SignInFailed},
@@ -88,11 +88,7 @@ impl Login {
             self.parts.revocations.raise_not_before(subject, value, now, self.parts.lifetimes.max);
         }
         let session = self.session(login);
-        if session.status(now, self.parts.lifetimes) != SessionStatus::Live {
-            // To go on would be to come back at once, for ever.
-            self.parts.metrics.sign_in("expired");
-            return Err(self.failed(Blame::Provider, "The identity server's tokens end at once.", &attempt.return_to));
-        }
+        self.must_count(&session, attempt, now)?;
         let saved = self.parts.store.save(&session, visit.cookies, now).await;
         let set = saved.map_err(|error| self.not_saved(attempt, &error))?;
         if let Some(replaced) = visit.known() {
@@ -100,6 +96,21 @@ impl Login {
         }
         tracing::info!(subject = %session.principal.subject, "signed in");
         Ok(set)
+    }
+
+    /// A session that would not count at its first use is none: to go on would be to come back at once, for ever.
+    fn must_count(&self, session: &Session, attempt: &Attempt, now: Timestamp) -> Result<(), SignInFailed> {
+        if self.parts.revocations.check(session, now).is_err() {
+            // One that is new can be hit by a not-before alone: the clock of whoever set it is ahead.
+            self.parts.metrics.sign_in("not_before");
+            tracing::warn!(subject = %session.principal.subject, "a not-before lies ahead of a sign-in");
+            return Err(self.failed(Blame::Denied, NOT_BEFORE, &attempt.return_to));
+        }
+        if session.status(now, self.parts.lifetimes) != SessionStatus::Live {
+            self.parts.metrics.sign_in("expired");
+            return Err(self.failed(Blame::Provider, "The identity server's tokens end at once.", &attempt.return_to));
+        }
+        Ok(())
     }
 
     async fn code(&self, attempt: &Attempt, params: &Params) -> Result<SecretString, SignInFailed> {
@@ -194,6 +205,8 @@ impl Answer {
     }
 }
 
+const NOT_BEFORE: &str =
+    "The identity server takes back what it issues up to a moment that has not come yet. Please try again later.";
 const UNAVAILABLE: &str = "The identity server cannot be reached. Please try again in a moment.";
 
 async fn read_params(request: Request) -> Result<Params, Refusal> {

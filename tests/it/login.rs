@@ -1,8 +1,8 @@
 //! Beginning a sign-in: what is sent to the provider, what the browser is given to remember, and where it comes back to.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use identity_server::{Browser, Endpoint, http::Request};
+use identity_server::{Browser, Endpoint, Fault, http::Request};
 use serde_json::json;
 use url::Url;
 
@@ -290,4 +290,17 @@ fn a_post_without_a_session_is_neither_kept_nor_passed_on() {
     let answer = scene.browser().fetch(&scene.url("/send"), post).unwrap();
     assert_eq!((answer.status, answer.header("set-cookie"), answer.header("location")), (401, None, None));
     assert_eq!(scene.application.heard(), Vec::new());
+}
+
+/// An administrator's clock may be ahead. The session would be refused at its first use, and the browser sent to sign in again, for ever.
+#[test]
+fn a_sign_in_from_before_a_not_before_that_lies_ahead_is_told_so() {
+    let scene = Options::keycloak().start();
+    let ahead = scene.clock_secs() + 300;
+    scene.server.next(Endpoint::Token, Fault::set("not-before-policy", ahead));
+    let answer = scene.assert_refused("a not-before that lies ahead", 403, 1);
+    assert!(answer.text().contains("try again later"), "{}", answer.text());
+    assert_eq!(scene.adapter.metric("doorward_sign_ins_total{outcome=\"not_before\"}"), 1);
+    scene.clock.advance(Duration::from_secs(300));
+    scene.signed_in();
 }
