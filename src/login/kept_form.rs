@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 use zeroize::Zeroize;
@@ -127,9 +127,7 @@ impl Login {
         };
         let script =
             Script { source: KEEP, nonce: opaque_token(random), data: vec![("name", name(&id)), ("form", kept)] };
-        let mut response = page.with_script(StatusCode::UNAUTHORIZED, &script);
-        response.headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"doorward\""));
-        Ok(with_cookies(response, &set))
+        Ok(with_cookies(page.into_challenge(&script), &set))
     }
 
     pub(super) async fn resume(&self, request: Request, visit: Visit<'_>) -> Result<Response, Refusal> {

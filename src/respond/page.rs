@@ -106,6 +106,14 @@ impl Page {
         respond(status, policy, self.html(&html))
     }
 
+    /// The page, with a script, as the answer to a request that nobody is signed in for: what [`super::Refusal::SignInNeeded`] says, by a page
+    /// that does more about it.
+    #[must_use]
+    pub fn into_challenge(self, script: &Script) -> Response {
+        self.with_script(StatusCode::UNAUTHORIZED, script)
+            .with(header::WWW_AUTHENTICATE, HeaderValue::from_static(super::CHALLENGE))
+    }
+
     fn html(&self, more: &str) -> String {
         let title = escape(&self.title);
         let mut html = format!(
