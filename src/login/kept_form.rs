@@ -56,6 +56,15 @@ struct Form {
     subject: Option<String>,
 }
 
+/// Who would send a form again, compared with who sent it before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    Other,
+    Same,
+    /// It is not known of one of the two.
+    Unknown,
+}
+
 impl Drop for Form {
     fn drop(&mut self) {
         self.fields.iter_mut().for_each(|(_, value)| value.zeroize());
@@ -82,6 +91,30 @@ impl KeptForms {
     fn seal(&self, form: &Form, id: &str, until: Timestamp) -> Result<String, Refusal> {
         let sealed = self.sealed.seal(form, &name(id), until, self.random.as_ref());
         sealed.map(|sealed| sealed.as_str().to_owned()).map_err(|_| Refusal::BodyTooLarge)
+    }
+}
+
+impl Sender {
+    fn of(before: Option<&str>, now: Option<&str>) -> Self {
+        match before.zip(now) {
+            Some((before, now)) if before == now => Self::Same,
+            Some(_) => Self::Other,
+            None => Self::Unknown,
+        }
+    }
+
+    fn sentence(self, action: &str) -> String {
+        match self {
+            Self::Other => {
+                format!("Somebody else was signed in when this was sent to {action}. Send it only if you mean to.")
+            }
+            Self::Same => format!("You are signed in again. What you sent to {action} is being sent once more."),
+            Self::Unknown => {
+                format!(
+                    "It cannot be told any more who was signed in when this was sent to {action}. Send it if it was you."
+                )
+            }
+        }
     }
 }
 
@@ -168,22 +201,17 @@ impl Login {
         Ok(page.with_script(StatusCode::OK, &script))
     }
 
-    /// The page that sends a kept form to where it was going. By itself, unless somebody else is signed in by now.
+    /// The page that sends a kept form to where it was going: by itself, where the user is known to be the one who sent it before.
     fn send_again(&self, form: &Form, visit: Visit<'_>) -> Response {
         let now = visit.current().map(|session| session.principal.subject.as_str());
-        let same = form.subject.as_deref().is_none_or(|before| now == Some(before));
-        let text = if same {
-            format!("You are signed in again. What you sent to {} is being sent once more.", form.action)
-        } else {
-            format!("Somebody else was signed in when this was sent to {}. Send it only if you mean to.", form.action)
-        };
+        let sender = Sender::of(form.subject.as_deref(), now);
         let page = Page {
             title: "Sending again".to_owned(),
-            text,
+            text: sender.sentence(&form.action),
             actions: vec![Action::form("Send", &form.action, form.fields.clone()), Action::link("Do not send", "/")],
             id: None,
         };
-        if !same {
+        if sender != Sender::Same {
             return page.into_response(StatusCode::OK);
         }
         let nonce = opaque_token(self.parts.random.as_ref());

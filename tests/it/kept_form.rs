@@ -53,14 +53,45 @@ fn resumed_form(scene: &Scene, answer: &Response) -> Form {
     Page { url: url.clone(), response: answer.clone(), trail: vec![url] }.form().unwrap()
 }
 
+/// Sessions end with their access token.
+fn stale_after_a_minute() -> Options {
+    Options::default().server(|server| (server.access_lifetime, server.refresh_lifetime) = (60, 60))
+}
+
+fn two_users(server: &mut identity_server::Options) {
+    server.users.push(User::named("bob"));
+    server.auto_login = None;
+}
+
+fn signed_in_as(scene: &Scene, user: &str) -> Browser {
+    let mut browser = scene.browser();
+    let login = browser.navigate(&scene.url("/private")).unwrap();
+    browser.log_in(&login, user, user).unwrap();
+    assert!(scene.holds_session(&browser));
+    browser
+}
+
+/// How a session comes to its end.
+type End = fn(&Scene, &mut Browser);
+
+fn a_minute_later(scene: &Scene, _: &mut Browser) {
+    scene.clock.advance(Duration::from_secs(61));
+}
+
+fn forget(_: &Scene, browser: &mut Browser) {
+    browser.jar_mut().clear();
+}
+
 #[test]
 fn a_form_comes_to_the_application_as_it_was_sent_after_a_page_that_says_so() {
-    let scene = Scene::start();
-    let mut browser = scene.browser();
+    let scene = stale_after_a_minute().start();
+    let mut browser = scene.signed_in();
+    let before = scene.application.heard().len();
+    scene.clock.advance(Duration::from_secs(61));
     let (back, name, form) = kept(&scene, &mut browser, "/order?id=7");
     assert!(back.url.query().is_some_and(|query| name.ends_with(query.strip_prefix("form=").unwrap())));
     assert_eq!(hidden(&back.response.text(), "name"), name);
-    assert!(scene.application.heard().is_empty(), "nothing reaches the application before the sign-in");
+    assert_eq!(scene.application.heard().len(), before, "nothing reaches the application before the sign-in");
     let again = resume(&scene, &mut browser, &name, &form);
     assert_eq!(again.status, 200, "{}", again.text());
     assert!(again.text().contains("/order?id=7") && again.text().contains("once more"));
@@ -141,34 +172,37 @@ fn nobody_else_can_have_a_form_sent() {
     assert_eq!(resume(&scene, &mut browser, &name, &form).status, 400, "expired");
 }
 
-/// The session that had ended was alice's; bob signs in. The page asks before it sends her form.
+/// Whose session a form was sent in, however that had ended. Only its own sender's is sent without a question.
 #[test]
-fn somebody_elses_form_is_not_sent_by_itself() {
-    let scene = Options::default()
-        .server(|server| {
-            server.users.push(User::named("bob"));
-            server.auto_login = None;
-            (server.access_lifetime, server.refresh_lifetime) = (60, 60);
-        })
-        .start();
-    for (user, by_itself) in [("bob", false), ("alice", true)] {
-        let mut browser = scene.browser();
-        let login = browser.navigate(&scene.url("/private")).unwrap();
-        browser.log_in(&login, "alice", "alice").unwrap();
-        assert!(scene.holds_session(&browser));
-        scene.clock.advance(Duration::from_secs(61));
-        let answer = send(&scene, &mut browser, "/order", own(Request::form("", &FIELDS)));
-        let (name, form) = (hidden(&answer.text(), "name"), hidden(&answer.text(), "form"));
-        let issuer = scene.server.origin();
-        browser.jar_mut().clear();
-        send(&scene, &mut browser, "/order", own(Request::form("", &FIELDS)));
-        let login = browser.navigate(&scene.url("/private")).unwrap();
-        assert!(login.url.as_str().starts_with(&issuer));
-        browser.log_in(&login, user, user).unwrap();
-        let again = resume(&scene, &mut browser, &name, &form);
-        assert_eq!((again.status, again.text().contains("<script")), (200, by_itself), "{user}");
-        assert_eq!(resumed_form(&scene, &again).fields.len(), FIELDS.len());
+fn a_form_is_sent_by_itself_only_for_the_user_whose_session_had_ended() {
+    let ends: [(&str, End); 2] = [("access token ended", a_minute_later), ("cookie gone", forget)];
+    for (end, how) in ends {
+        for (user, known) in [("bob", "Somebody else"), ("alice", "once more")] {
+            let scene = stale_after_a_minute().server(two_users).start();
+            let mut browser = signed_in_as(&scene, "alice");
+            how(&scene, &mut browser);
+            let answer = send(&scene, &mut browser, "/order", own(Request::form("", &FIELDS)));
+            let (name, form) = (hidden(&answer.text(), "name"), hidden(&answer.text(), "form"));
+            let mut browser = signed_in_as(&scene, user);
+            let again = resume(&scene, &mut browser, &name, &form);
+            let (says, by_itself) =
+                if end == "cookie gone" { ("cannot be told any more", false) } else { (known, user == "alice") };
+            let page = again.text();
+            assert_eq!((again.status, page.contains("<script")), (200, by_itself), "{end}, {user}");
+            assert!(page.contains(says), "{end}, {user}: {page}");
+            assert_eq!(resumed_form(&scene, &again).fields.len(), FIELDS.len());
+        }
     }
+}
+
+#[test]
+fn a_form_is_not_sent_by_itself_for_nobody() {
+    let scene = stale_after_a_minute().start();
+    let mut browser = scene.signed_in();
+    scene.clock.advance(Duration::from_secs(61));
+    let (_, name, form) = kept(&scene, &mut browser, "/order");
+    let again = resume(&scene, &mut scene.browser(), &name, &form);
+    assert_eq!((again.status, again.text().contains("<script")), (200, false));
 }
 
 #[test]
