@@ -5,7 +5,6 @@ use http::HeaderValue;
 
 use crate::{
     caller::{self, Caller},
-    domain::Subject,
     login::{Login, Presented, ReturnTo, Visit},
     message::{Request, Response},
     proxy::{
@@ -78,14 +77,14 @@ impl Site {
             Ok(admission) => match self.proxy.pass(request, approach, admission).await {
                 Ok(response) => return Ok(response),
                 // The session ended while the application answered.
-                Err(Stopped::SignInNeeded(_)) => return Err(self.sign_in_needed()),
+                Err(Stopped::SignInNeeded) => return Err(self.sign_in_needed()),
                 Err(Stopped::Refused(refusal)) => return Err(refusal),
             },
             Err(stopped) => stopped,
         };
         match stopped {
             Stopped::Refused(refusal) => Err(refusal),
-            Stopped::SignInNeeded(lapsed) => Box::pin(self.challenge(request, lapsed, nobody(approach))).await,
+            Stopped::SignInNeeded => Box::pin(self.challenge(request, nobody(approach))).await,
         }
     }
 
@@ -147,7 +146,7 @@ impl Site {
         match self.proxy.vouch(&mut original, approach).await {
             Ok(response) => Ok(response),
             Err(Stopped::Refused(refusal)) => Err(refusal),
-            Err(Stopped::SignInNeeded(_)) => self.challenge_at_gateway(&original, nobody(approach)).await,
+            Err(Stopped::SignInNeeded) => self.challenge_at_gateway(&original, nobody(approach)).await,
         }
     }
 
@@ -170,16 +169,11 @@ impl Site {
     }
 
     /// A page is sent to sign in, and a form of ours is kept meanwhile; anything else is told where that would be, and gets no cookie.
-    async fn challenge(
-        &self,
-        request: Request,
-        lapsed: Option<Subject>,
-        visit: Visit<'_>,
-    ) -> Result<Response, Refusal> {
+    async fn challenge(&self, request: Request, visit: Visit<'_>) -> Result<Response, Refusal> {
         if is_navigation(&request) {
             self.login.begin(ReturnTo::to(&request.target), &[], visit).await
         } else {
-            self.login.keep_form(request, lapsed, visit).await
+            self.login.keep_form(request, visit).await
         }
     }
 }

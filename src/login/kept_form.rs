@@ -25,7 +25,7 @@ use super::{
     with_cookies,
 };
 use crate::{
-    domain::{Random, Subject, Timestamp, opaque_token},
+    domain::{Random, Timestamp, opaque_token},
     message::{Request, Response},
     respond::{Action, Audience, Page, Refusal, Script},
     session::{KeyRing, Purpose, SealedCookie},
@@ -128,12 +128,7 @@ impl Login {
     ///
     /// # Errors
     /// Where to sign in, when nothing is kept.
-    pub async fn keep_form(
-        &self,
-        request: Request,
-        subject: Option<Subject>,
-        visit: Visit<'_>,
-    ) -> Result<Response, Refusal> {
+    pub async fn keep_form(&self, request: Request, visit: Visit<'_>) -> Result<Response, Refusal> {
         let needed = Refusal::SignInNeeded { login_url: self.start_url(&ReturnTo::home()) };
         if !self.forms.may_keep(&request, visit) || !self.reaches(&ReturnTo::to(&request.target)) {
             return Err(needed);
@@ -141,7 +136,7 @@ impl Login {
         let action = request.target.to_string();
         let body = read_form(request.body, self.forms.most).await?;
         let Some(fields) = fields(&body) else { return Err(needed) };
-        let subject = subject.map(|subject| subject.as_str().to_owned());
+        let subject = self.parts.store.whose(visit.cookies).await.map(|subject| subject.as_str().to_owned());
         self.keep(&Form { action, fields, subject }, visit).await
     }
 

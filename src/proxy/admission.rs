@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     caller::Caller,
-    domain::Subject,
     message::{Request, Response},
     respond::Refusal,
     session::RequestCookies,
@@ -94,30 +93,25 @@ impl Proxy {
             Access::Public => None,
             Access::Bearer | Access::Login => self.authentication.credential(request)?,
         };
-        let (current, lapsed) = match credential {
-            Some(credential) => (Some(self.prover(local).prove(credential).await?), None),
+        let current = match credential {
+            Some(credential) => Some(self.prover(local).prove(credential).await?),
             None => self.by_session(approach, route.access).await?,
         };
-        let permit = authorize(&route, current).map_err(|denied| self.denied(denied, request, lapsed))?;
+        let permit = authorize(&route, current).map_err(|denied| self.denied(denied, request))?;
         let is_private = request.target.query().map(str::len) != length;
         self.admission(permit, request, caller, route.access, is_private)
     }
 
-    /// The session that counts, and whose it was when one has lapsed.
-    async fn by_session(
-        &self,
-        approach: Approach<'_>,
-        access: Access,
-    ) -> Result<(Option<Current>, Option<Subject>), Refusal> {
+    /// The session that counts.
+    async fn by_session(&self, approach: Approach<'_>, access: Access) -> Result<Option<Current>, Refusal> {
         if access == Access::Bearer || !self.offers_sign_in() {
-            return Ok((None, None));
+            return Ok(None);
         }
         let standing = self.standing(approach.local, approach.cookies).await?;
-        let lapsed = standing.lapsed_of();
         match self.brought_up_to_date(standing, approach.renewing).await {
             // Where nobody needs to be signed in, nobody is turned away because it cannot be told who is.
-            Err(_) if access == Access::Public => Ok((None, None)),
-            renewed => Ok((renewed?.current(), lapsed)),
+            Err(_) if access == Access::Public => Ok(None),
+            renewed => Ok(renewed?.current()),
         }
     }
 
@@ -155,7 +149,7 @@ impl Proxy {
             return Ok(Admission { permit, ruling, is_private, destination: Destination::Application });
         }
         if permit.current().is_none() {
-            return Err(self.denied(Denied::SignInNeeded, request, None));
+            return Err(self.denied(Denied::SignInNeeded, request));
         }
         let stays_here = ruling.as_ref().is_some_and(Ruling::is_granted) || expose::stays_here(request, &sender);
         Ok(Admission { permit, ruling, is_private, destination: Destination::Token { stays_here } })
@@ -168,7 +162,7 @@ impl Proxy {
         }
     }
 
-    fn denied(&self, denied: Denied, request: &Request, lapsed: Option<Subject>) -> Stopped {
+    fn denied(&self, denied: Denied, request: &Request) -> Stopped {
         let needs_token = match denied {
             Denied::Forbidden => {
                 return Refusal::Forbidden("You are signed in, but may not see this.".into()).into();
@@ -176,6 +170,6 @@ impl Proxy {
             Denied::SignInNeeded => !self.offers_sign_in() || self.authentication.challenges(&request.headers),
             Denied::TokenNeeded => true,
         };
-        if needs_token { self.authentication.token_needed().into() } else { Stopped::SignInNeeded(lapsed) }
+        if needs_token { self.authentication.token_needed().into() } else { Stopped::SignInNeeded }
     }
 }

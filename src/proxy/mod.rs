@@ -28,7 +28,7 @@ use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
     caller::Caller,
-    domain::{Clock, Subject},
+    domain::Clock,
     message::{Body, Handshake, Request, Response},
     oidc::Provider,
     respond::Refusal,
@@ -98,8 +98,8 @@ pub struct Local {
 pub enum Stopped {
     /// For good.
     Refused(Refusal),
-    /// Until somebody signs in. Holds whose session has lapsed, if that is known.
-    SignInNeeded(Option<Subject>),
+    /// Until somebody signs in.
+    SignInNeeded,
 }
 
 impl From<Refusal> for Stopped {

@@ -6,7 +6,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use crate::{
-    domain::{Lifetimes, Principal, SecretString, Session, SessionStatus, Subject, Timestamp},
+    domain::{Lifetimes, Principal, SecretString, Session, SessionStatus, Timestamp},
     oidc::Bearer,
     renewal::{Outcome, Renewals},
     respond::Refusal,
@@ -161,15 +161,6 @@ impl Standing {
         match self {
             Self::Current(current) => Some(current),
             _ => None,
-        }
-    }
-
-    /// Whose session has lapsed, if that is known.
-    #[must_use]
-    pub fn lapsed_of(&self) -> Option<Subject> {
-        match self {
-            Self::Stale(session) => Some(session.principal.subject.clone()),
-            Self::Current(_) | Self::Nobody | Self::Revoked => None,
         }
     }
 

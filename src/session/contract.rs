@@ -187,6 +187,7 @@ async fn limits_end_a_session(store: &impl SessionStore) {
         let end = session.ends_at(LIFETIMES);
         assert!(found(store, &browser, Timestamp::from_millis(end.as_millis() - 1)).await.is_some());
         assert!(found(store, &browser, end).await.is_none());
+        assert_eq!(store.whose(&browser.cookies()).await, Some(session.principal.subject));
     }
 }
 
@@ -215,9 +216,11 @@ async fn damaged_cookies_are_absent(store: &impl SessionStore) {
         let value = &browser.0[name];
         let twice = RequestCookies::from_fields([format!("{name}={value}; {name}={value}")]);
         assert_eq!(store.find(&twice, &OpenedSessions::default(), NOW).await.unwrap(), None, "ambiguous");
+        assert_eq!(store.whose(&twice).await, None, "ambiguous");
         for damaged in [&value[1..], &format!("{value}A"), &format!("\"{value}\""), &value.to_ascii_uppercase(), ""] {
             let cookies = RequestCookies::from_fields([format!("{name}={damaged}")]);
             assert_eq!(store.find(&cookies, &OpenedSessions::default(), NOW).await.unwrap(), None);
+            assert_eq!(store.whose(&cookies).await, None);
         }
     }
 }

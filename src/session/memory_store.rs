@@ -15,7 +15,7 @@ use super::{
     Config, CookieConfigError, Keep, Lookup, OpenedSessions, OwnCookies, Recall, RequestCookies, SessionCodec,
     SessionStore, SetCookies, StoreError, chunks,
 };
-use crate::domain::{Lifetimes, Random, SecretString, Session, SessionStatus, Timestamp, opaque_token};
+use crate::domain::{Lifetimes, Random, SecretString, Session, SessionStatus, Subject, Timestamp, opaque_token};
 pub use table::SessionTable;
 use table::{Content, Record, TicketHash};
 
@@ -76,6 +76,12 @@ impl MemoryStore {
             None => self.decode(&record, &name, opened)?,
         };
         Ok((session.status(now, self.lifetimes) != SessionStatus::Ended).then_some(session))
+    }
+
+    /// Ended ones are kept until the table is swept.
+    fn subject_of(&self, cookies: &RequestCookies) -> Option<Subject> {
+        let record = self.table.find(&self.presented(cookies)?)?;
+        Some(self.codec.decode(record.body()).ok()?.principal.subject)
     }
 
     fn decode(&self, record: &Record, name: &[u8], opened: &OpenedSessions) -> Result<Arc<Session>, StoreError> {
@@ -177,6 +183,10 @@ impl SessionStore for MemoryStore {
         cookies: &'a RequestCookies,
     ) -> LocalBoxFuture<'a, Result<SetCookies, StoreError>> {
         ready(self.forget(cookies)).boxed_local()
+    }
+
+    fn whose<'a>(&'a self, cookies: &'a RequestCookies) -> LocalBoxFuture<'a, Option<Subject>> {
+        ready(self.subject_of(cookies)).boxed_local()
     }
 
     fn recall(&self) -> Recall {

@@ -2,11 +2,14 @@
 
 use std::{fmt, sync::Arc};
 
-use futures_util::future::LocalBoxFuture;
+use futures_util::{
+    FutureExt,
+    future::{LocalBoxFuture, ready},
+};
 use thiserror::Error;
 
 use super::{CodecError, InvalidCookie, OpenedSessions, RequestCookies, SetCookies, StateTooLarge, TooLargeToSeal};
-use crate::domain::{Session, Timestamp};
+use crate::domain::{Session, Subject, Timestamp};
 
 /// A store of sessions. Its contract:
 ///
@@ -26,6 +29,8 @@ use crate::domain::{Session, Timestamp};
 /// * **`close`** makes the browser forget, and the store too where it can ([`Recall`]). Closing what is not there is no
 ///   error.
 /// * **What a crash may lose**: nothing that `save` has answered, except in a store that lives in the process.
+/// * **`whose`** tells whose session `cookies` carry even when it is over, as far as the store still knows. It opens nothing, and whoever
+///   asks may use it for nothing but to find out whether a form comes from the user who sent it before. `None` is always right.
 /// * **Neither revocation nor proof** is a store's business: what it finds may have been ended elsewhere.
 ///
 /// Futures need not be `Send`: each request stays on its worker.
@@ -54,6 +59,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
         session: Option<&'a Session>,
         cookies: &'a RequestCookies,
     ) -> LocalBoxFuture<'a, Result<SetCookies, StoreError>>;
+
+    /// Whose session `cookies` carry, over or not.
+    fn whose<'a>(&'a self, cookies: &'a RequestCookies) -> LocalBoxFuture<'a, Option<Subject>> {
+        let _ = cookies;
+        ready(None).boxed_local()
+    }
 
     /// Whether a copied cookie dies with its session.
     fn recall(&self) -> Recall;

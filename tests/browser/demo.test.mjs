@@ -41,6 +41,29 @@ describe("the demo", { timeout: 120_000 }, () => {
     await Promise.all([page.waitForURL((url) => url.origin === new URL(demo.address).origin), page.press("input[name=password]", "Enter")]);
   }
 
+  /** Signs out here alone, not at the identity server, as somebody does who has a copy of the cookie. */
+  async function endSessionButKeepItsCookie(page) {
+    const context = page.context();
+    const cookies = (await context.cookies()).filter(({ name }) => name === "KEYCLOAK_ADAPTER_STATE");
+    const { origin, href } = new URL("/oauth2/sign_out", demo.address);
+    const answer = await context.request.post(href, { headers: { Origin: origin }, maxRedirects: 0 });
+    assert.ok(answer.status() === 302 || answer.status() === 303, `status ${answer.status()}`);
+    await context.addCookies(cookies);
+  }
+
+  /** Sends a form of the page, as a script's submit does: its field named `submit` is in nobody's way. */
+  function sendOrder(page) {
+    return page.evaluate(() => {
+      const form = document.createElement("form");
+      Object.assign(form, { method: "post", action: "/order?id=7" });
+      for (const [name, value] of [["item", "tea & cake"], ["note", "two\nlines"], ["item", "ü"], ["submit", "x"]]) {
+        form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+      }
+      document.body.append(form);
+      HTMLFormElement.prototype.submit.call(form);
+    });
+  }
+
   /** The cookies of ours that scripts on the page can read: there must be none. */
   const readable = (page) => page.evaluate(() => document.cookie);
 
@@ -80,17 +103,9 @@ describe("the demo", { timeout: 120_000 }, () => {
           posted.push([...new URLSearchParams(request.postData())]);
         }
       });
-      // The session is gone, the one at the identity server is not: the sign-in is silent.
-      await page.context().clearCookies({ name: /KEYCLOAK_ADAPTER_STATE/ });
-      await page.evaluate(() => {
-        const form = document.createElement("form");
-        Object.assign(form, { method: "post", action: "/order?id=7" });
-        for (const [name, value] of [["item", "tea & cake"], ["note", "two\nlines"], ["item", "ü"], ["submit", "x"]]) {
-          form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
-        }
-        document.body.append(form);
-        HTMLFormElement.prototype.submit.call(form);
-      });
+      // The session at the identity server lives on: the sign-in is silent.
+      await endSessionButKeepItsCookie(page);
+      await sendOrder(page);
       await page.waitForURL((url) => url.pathname === "/order" && url.search === "?id=7");
       await page.waitForFunction(() => document.body.textContent.includes("Hello"));
       const sent = [["item", "tea & cake"], ["note", "two\r\nlines"], ["item", "ü"], ["submit", "x"]];
@@ -98,6 +113,20 @@ describe("the demo", { timeout: 120_000 }, () => {
       await page.goBack();
       await page.waitForFunction(() => document.body.textContent.includes("Hello"));
       assert.equal(posted.length, 2, "going back sends nothing");
+    });
+  });
+
+  test("a form whose sender is not known any more is sent again by a click only", async () => {
+    await visit({}, async (page) => {
+      await signIn(page);
+      // The session is gone, the one at the identity server is not: the sign-in is silent.
+      await page.context().clearCookies({ name: /KEYCLOAK_ADAPTER_STATE/ });
+      await sendOrder(page);
+      await page.waitForFunction(() => document.body.textContent.includes("It cannot be told any more"));
+      await picture(page, "send-again");
+      await page.click("button");
+      await page.waitForURL((url) => url.pathname === "/order" && url.search === "?id=7");
+      await page.waitForFunction(() => document.body.textContent.includes("Hello"));
     });
   });
 

@@ -53,7 +53,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("front", &["site", "target", "message", "proxy", "session", "respond", "status", "domain"]),
-    ("site", &["caller", "message", "proxy", "login", "session", "respond", "domain"]),
+    ("site", &["caller", "message", "proxy", "login", "session", "respond"]),
     ("caller", &["message", "respond"]),
     ("target", &[]),
     ("message", &["target", "domain"]),

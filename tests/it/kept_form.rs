@@ -78,6 +78,14 @@ fn a_minute_later(scene: &Scene, _: &mut Browser) {
     scene.clock.advance(Duration::from_secs(61));
 }
 
+fn a_day_later(scene: &Scene, _: &mut Browser) {
+    scene.clock.advance(Duration::from_secs(24 * 3600));
+}
+
+fn signed_out_elsewhere(scene: &Scene, browser: &mut Browser) {
+    scene.sign_out(&mut browser.clone());
+}
+
 fn forget(_: &Scene, browser: &mut Browser) {
     browser.jar_mut().clear();
 }
@@ -175,7 +183,12 @@ fn nobody_else_can_have_a_form_sent() {
 /// Whose session a form was sent in, however that had ended. Only its own sender's is sent without a question.
 #[test]
 fn a_form_is_sent_by_itself_only_for_the_user_whose_session_had_ended() {
-    let ends: [(&str, End); 2] = [("access token ended", a_minute_later), ("cookie gone", forget)];
+    let ends: [(&str, End); 4] = [
+        ("access token ended", a_minute_later),
+        ("idle", a_day_later),
+        ("signed out elsewhere", signed_out_elsewhere),
+        ("cookie gone", forget),
+    ];
     for (end, how) in ends {
         for (user, known) in [("bob", "Somebody else"), ("alice", "once more")] {
             let scene = stale_after_a_minute().server(two_users).start();

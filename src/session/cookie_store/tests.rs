@@ -44,6 +44,7 @@ async fn keys_rotate_without_ending_sessions_and_a_removed_key_ends_them() {
 async fn a_session_of_another_site_is_absent() {
     let browser = sign_in(&store(), &session()).await;
     assert_eq!(found(&store_with(&[1], "other"), &browser, NOW).await, None);
+    assert_eq!(store_with(&[1], "other").whose(&browser.cookies()).await, None);
 }
 
 #[tokio::test]
