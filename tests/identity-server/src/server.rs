@@ -77,10 +77,10 @@ impl IdentityServer {
         Ok(Self { address, shared, running })
     }
 
-    /// Stops: connections break, new ones are refused. What it knows stays.
+    /// Stops: connections break, new ones are refused, and nothing is served any more when this returns. What it knows stays.
     pub fn stop(&mut self) {
         if let Some(running) = self.running.take() {
-            // The command is sent when the future is made; the thread ends when it has been obeyed.
+            // The command is sent when the future is made; the thread ends when all workers have obeyed it.
             drop(running.handle.stop(false));
             let _ = running.thread.join();
         }

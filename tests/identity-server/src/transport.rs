@@ -1,6 +1,10 @@
 //! The web framework's side: a request in, an answer out, and the faults that are about connections rather than content.
 
-use std::{net::TcpListener, sync::Arc};
+use std::{
+    convert::Infallible,
+    net::TcpListener,
+    sync::{Arc, mpsc},
+};
 
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer,
@@ -14,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::{
     endpoints,
-    http::Headers,
+    http::{Headers, PATIENCE},
     message::{Answer, Received, decode_form},
     misbehave::{Endpoint, Fault},
     paths::Paths,
@@ -24,23 +28,30 @@ use crate::{
 /// Largest request body, in bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
 
-/// Serves until the handle that `started` is given is told to stop. Blocks its thread.
+/// Serves until the handle that `started` is given is told to stop, and nothing is served any more. Blocks its thread.
 pub(crate) fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
     started: impl FnOnce(ServerHandle),
 ) -> std::io::Result<()> {
-    actix_rt::System::new().block_on(async move {
+    // Nothing is ever sent: it hangs up when the last worker is gone, with all its connections.
+    let (alive, workers) = mpsc::channel::<Infallible>();
+    let served = actix_rt::System::new().block_on(async move {
         let app = move || {
             App::new()
                 .app_data(Data::from(Arc::clone(&shared)))
+                .app_data(alive.clone())
                 .app_data(web::PayloadConfig::new(BODY_LIMIT))
                 .default_service(web::to(handle))
         };
         let server = HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run();
         started(server.handle());
         server.await
-    })
+    });
+    // Without grace the server does not wait for its workers, and one that has not yet heard that it is over would go on
+    // with what comes on the connections that it has.
+    let _ = workers.recv_timeout(PATIENCE);
+    served
 }
 
 async fn handle(request: HttpRequest, body: Bytes, shared: Data<Shared>) -> HttpResponse {

@@ -1,6 +1,10 @@
 //! The server when it does not answer.
 
-use std::thread;
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    thread,
+};
 
 use identity_server::{
     Client, Endpoint, Fault, IdentityServer, Options, User,
@@ -26,6 +30,31 @@ fn a_stopped_server_refuses_connections_and_comes_back_on_the_same_port() {
     server.restart().unwrap();
     assert_eq!(discovery(&server).unwrap(), 200);
     assert_eq!(server.calls(Endpoint::Discovery), 2);
+}
+
+/// A connection on which a request was answered, and which may be used again.
+fn kept(address: SocketAddr) -> TcpStream {
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(http::PATIENCE)).unwrap();
+    assert!(is_served(&mut connection));
+    connection
+}
+
+fn is_served(connection: &mut TcpStream) -> bool {
+    let asked = connection.write_all(b"HEAD /.well-known/openid-configuration HTTP/1.1\r\nHost: x\r\n\r\n");
+    asked.and_then(|()| connection.read(&mut [0; 4096])).is_ok_and(|read| read > 0)
+}
+
+#[test]
+fn a_stopped_server_serves_nobody_on_a_connection_that_was_kept() {
+    let mut server = server();
+    for round in 1..=100 {
+        let mut connections = [(); 4].map(|()| kept(server.address()));
+        server.stop();
+        assert!(!connections.iter_mut().any(is_served), "round {round}");
+        assert_eq!(server.calls(Endpoint::Discovery), 4 * round);
+        server.restart().unwrap();
+    }
 }
 
 #[test]
