@@ -159,21 +159,25 @@ fn repeatable(request: &http::Request<Outgoing>) -> Option<http::Request<Outgoin
     })
 }
 
-fn incoming(response: http::Response<Incoming>, method: &Method, lease: Lease, idle: Duration) -> Response {
+fn incoming(response: http::Response<Incoming>, method: &Method, mut lease: Lease, idle: Duration) -> Response {
     let (mut head, body) = response.into_parts();
     let length = body.size_hint().exact();
     strip_hop_by_hop(&mut head.headers);
-    let empty = body.is_end_stream() || *method == Method::HEAD;
-    let body = if empty {
-        drop(lease.settled());
-        // A HEAD answer says how long the body would be.
-        if *method == Method::HEAD { head_body(&head.headers) } else { Body::Empty }
+    let body = if *method == Method::HEAD {
+        // Its connection is not used again: whether the application sends a body all the same shows when it is too late, and a
+        // body that others may have chosen would be read as the answer to the next request.
+        drop(lease);
+        head_body(&head.headers)
+    } else if body.is_end_stream() {
+        lease.settle();
+        Body::Empty
     } else {
         Body::Stream { length, stream: Watched::new(Arriving { body, lease }, idle).boxed_local() }
     };
     Response { status: head.status, headers: head.headers, body }
 }
 
+/// No body, and how long it would be.
 fn head_body(headers: &HeaderMap) -> Body {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     Body::Stream { length, stream: futures_util::stream::empty().boxed_local() }
@@ -186,11 +190,6 @@ struct Lease {
 }
 
 impl Lease {
-    fn settled(mut self) -> Self {
-        self.settle();
-        self
-    }
-
     fn settle(&mut self) {
         if let Some(sender) = self.sender.take() {
             self.pool.give_back(sender);
