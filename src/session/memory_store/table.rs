@@ -128,13 +128,12 @@ impl SessionTable {
         self.put(&mut ledger, ticket, content);
     }
 
-    /// Puts `content` in the place of what is kept under `ticket`, if that is still of this `version`. Says whether it did.
+    /// Puts `content` in the place of what is kept under `ticket`, if that is still of this `version`. Says whether it did. Whoever looks
+    /// meanwhile finds the one or the other: to find nothing would be a session that has ended.
     pub(super) fn replace(&self, ticket: &TicketHash, version: u64, content: Content, now: Timestamp) -> bool {
         let mut ledger = self.ledger();
-        if self.find(ticket).is_none_or(|record| record.version != version) {
-            return false;
-        }
-        self.take(&mut ledger, ticket);
+        let Some(replaced) = self.find(ticket).filter(|record| record.version == version) else { return false };
+        ledger.strike(ticket, &replaced);
         self.put(&mut ledger, *ticket, content);
         self.sweep(&mut ledger, now);
         true
@@ -192,14 +191,18 @@ impl SessionTable {
 
     fn take(&self, ledger: &mut Ledger, ticket: &TicketHash) {
         if let Some((_, record)) = self.records.remove(ticket) {
-            ledger.by_end.remove(&(record.content.ends, *ticket));
-            ledger.by_use.remove(&(record.content.used, *ticket));
+            ledger.strike(ticket, &record);
             self.metrics.sessions_held(ledger.by_end.len());
         }
     }
 }
 
 impl Ledger {
+    fn strike(&mut self, ticket: &TicketHash, record: &Record) {
+        self.by_end.remove(&(record.content.ends, *ticket));
+        self.by_use.remove(&(record.content.used, *ticket));
+    }
+
     fn ended(&self, now: Timestamp) -> Option<TicketHash> {
         self.by_end.first().filter(|(end, _)| *end <= now).map(|(_, ticket)| *ticket)
     }

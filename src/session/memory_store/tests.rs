@@ -1,6 +1,9 @@
 //! The contract, and what is particular to sessions in the process.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use super::*;
 use crate::{
@@ -63,6 +66,31 @@ async fn the_cookie_is_a_ticket_whatever_the_size_of_the_session() {
         assert_ne!(ticket(&browser), id, "the identity server knows the id");
         assert_eq!(found(&store, &browser, NOW).await, Some(session));
     }
+}
+
+#[tokio::test]
+async fn a_session_that_is_being_changed_is_there_all_the_time() {
+    let store = store(10);
+    let session = session();
+    let browser = sign_in(&store, &session).await;
+    let hash = TicketHash::of("site", &ticket(&browser));
+    let written = AtomicBool::new(false);
+    let (always_found, always_changed) = std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            let mut always_found = true;
+            while !written.load(Ordering::Relaxed) {
+                always_found &= store.table.find(&hash).is_some();
+            }
+            always_found
+        });
+        let uses = (0..300).map(|second| Session { last_seen: later(second), ..session.clone() });
+        let always_changed =
+            uses.map(|used| store.change(&hash, &used, NOW)).all(|changed| matches!(changed, Ok(true)));
+        written.store(true, Ordering::Relaxed);
+        (reading.join().unwrap(), always_changed)
+    });
+    assert_eq!((always_found, always_changed), (true, true));
+    assert!(store.table.is_consistent());
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ fn fifty_requests_at_the_end_of_a_token_are_one_call_and_fifty_answers() {
         assert_eq!((refreshes(&scene), counted(&scene, "ok"), sign_ins(&scene)), (1, 1, 1), "{store}");
         pass(&scene, LIFE - 1);
         for browser in &mut browsers {
-            assert_eq!(status(&scene, browser), 200);
+            assert_eq!(status(&scene, browser), 200, "{store}");
             if store == "cookie" {
                 assert_eq!(status(&scene, &mut at(&twin, browser.clone())), 200, "an answer set an old cookie");
             }
