@@ -8,7 +8,7 @@ use rustls::{
 };
 use thiserror::Error;
 
-use super::provider;
+use super::{elliptic, provider};
 use crate::domain::SecretBytes;
 
 /// A chain and its key. That there is one is the proof that both fit together: it alone can be made of no others.
@@ -34,13 +34,14 @@ pub enum IdentityError {
 
 impl Identity {
     /// An identity of `chain`, our own certificate first, and the key of that certificate in DER (PKCS#8, PKCS#1 or SEC 1).
+    /// What a PKCS#8 of an elliptic key lacks of its public half is taken from the certificate.
     ///
     /// # Errors
     /// When one of them cannot be used, or they do not belong together.
     pub fn new(chain: Vec<CertificateDer<'static>>, key: &SecretBytes) -> Result<Self, IdentityError> {
-        if chain.is_empty() {
-            return Err(IdentityError::NoCertificate);
-        }
+        let own = chain.first().ok_or(IdentityError::NoCertificate)?;
+        let completed = elliptic::completed(key, own);
+        let key = completed.as_ref().unwrap_or(key);
         let key = PrivateKeyDer::try_from(key.expose().as_slice()).map_err(|_| IdentityError::BadKey)?;
         let key = provider().key_provider.load_private_key(key.clone_key()).map_err(|_| IdentityError::BadKey)?;
         let certified = CertifiedKey::new(chain, key);

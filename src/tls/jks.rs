@@ -5,7 +5,10 @@ use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-use super::keystore::{KeyEntry, Keystore, KeystoreError, Passwords};
+use super::{
+    der::{OCTET_STRING, SEQUENCE, element},
+    keystore::{KeyEntry, Keystore, KeystoreError, Passwords},
+};
 use crate::domain::{SecretBytes, SecretString};
 
 const DIGEST: usize = 20;
@@ -53,12 +56,13 @@ fn content<'a>(bytes: &'a [u8], password: Option<&SecretString>) -> Result<&'a [
 
 /// Opens a key: a salt, the key under a stream of chained digests, and a digest of the key.
 fn open(sealed: &[u8], password: &SecretString) -> Result<SecretBytes, KeystoreError> {
-    let mut info = Reader(element(0x30, &mut Reader(sealed))?);
-    let algorithm = element(0x30, &mut info)?;
+    let mut rest = sealed;
+    let mut info = element(SEQUENCE, &mut rest).ok_or(KeystoreError::Broken)?;
+    let algorithm = element(SEQUENCE, &mut info).ok_or(KeystoreError::Broken)?;
     if !algorithm.starts_with(KEY_PROTECTOR) {
         return Err(KeystoreError::Broken);
     }
-    let data = element(0x04, &mut info)?;
+    let data = element(OCTET_STRING, &mut info).ok_or(KeystoreError::Broken)?;
     let end = data.len().checked_sub(DIGEST).filter(|end| *end >= DIGEST).ok_or(KeystoreError::Broken)?;
     let ((salt, hidden), expected) = (data[..end].split_at(DIGEST), &data[end..]);
     let password = utf16(password);
@@ -84,23 +88,6 @@ fn sha1(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
         context.update(part);
     }
     Zeroizing::new(context.finish().as_ref().to_vec())
-}
-
-/// The content of one DER element with this tag (X.690, section 8.1).
-fn element<'a>(tag: u8, reader: &mut Reader<'a>) -> Result<&'a [u8], KeystoreError> {
-    let head = reader.take(2)?;
-    if head[0] != tag {
-        return Err(KeystoreError::Broken);
-    }
-    let length = match head[1] {
-        short @ 0..=0x7f => usize::from(short),
-        long @ 0x81..=0x84 => {
-            let bytes = reader.take(usize::from(long & 0x7f))?;
-            bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte))
-        }
-        _ => return Err(KeystoreError::Broken),
-    };
-    reader.take(length)
 }
 
 /// What is left to read; all numbers are big-endian.

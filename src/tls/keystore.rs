@@ -5,7 +5,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use thiserror::Error;
 use zeroize::Zeroize;
 
-use super::{Identity, IdentityError, jks};
+use super::{Identity, IdentityError, elliptic, jks};
 use crate::domain::{SecretBytes, SecretString};
 
 /// What a file holds.
@@ -60,7 +60,7 @@ pub enum KeystoreError {
     /// Nothing to believe.
     #[error("holds no certificate to trust (in a Java keystore: an entry made by `keytool -importcert`)")]
     NoTrusted,
-    /// A password is needed and not there.
+    /// A password is needed and not there, or the store is damaged.
     #[error("needs its password")]
     PasswordMissing,
     /// More than one key, and none is named.
@@ -101,7 +101,8 @@ impl Keystore {
         if all.is_empty() { Err(KeystoreError::NoTrusted) } else { Ok(all) }
     }
 
-    /// The key under `alias`, compared without case as in Java; without an alias the only one.
+    /// The key under `alias`, compared without case as in Java; without an alias the only one. Java writes elliptic keys without their public
+    /// half: it is there, if the entry has a certificate.
     ///
     /// # Errors
     /// When there is none, or several and no alias.
@@ -113,7 +114,7 @@ impl Keystore {
             self.keys.retain(|entry| entry.alias.is_empty() || entry.alias.eq_ignore_ascii_case(alias));
         }
         match (self.keys.pop(), self.keys.is_empty()) {
-            (Some(entry), true) => Ok(entry),
+            (Some(entry), true) => Ok(entry.completed()),
             (Some(_), false) => Err(KeystoreError::SeveralKeys),
             (None, _) => Err(KeystoreError::NoAlias),
         }
@@ -121,6 +122,12 @@ impl Keystore {
 }
 
 impl KeyEntry {
+    fn completed(mut self) -> Self {
+        let completed = self.chain.first().and_then(|own| elliptic::completed(&self.key, own));
+        self.key = completed.unwrap_or(self.key);
+        self
+    }
+
     /// The key with its chain.
     ///
     /// # Errors
@@ -159,10 +166,13 @@ fn pem(bytes: &[u8]) -> Result<Keystore, KeystoreError> {
     }
 }
 
+/// Without a password a store is tried as what Java makes with neither MAC nor encryption, or with an empty password.
 fn pkcs12(bytes: &[u8], password: Option<&SecretString>) -> Result<Keystore, KeystoreError> {
-    let password = password.ok_or(KeystoreError::PasswordMissing)?;
-    let store = Pkcs12::from_pkcs12(bytes, password.expose(), Pkcs12ImportPolicy::Strict)
-        .map_err(|_| KeystoreError::WrongPassword)?;
+    let (password, otherwise) = match password {
+        Some(password) => (password.expose().as_str(), KeystoreError::WrongPassword),
+        None => ("", KeystoreError::PasswordMissing),
+    };
+    let store = Pkcs12::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Strict).map_err(|_| otherwise)?;
     let mut found = Keystore::default();
     for (alias, entry) in store.entries() {
         match entry {

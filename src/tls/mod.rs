@@ -2,6 +2,8 @@
 //! is served. One implementation (rustls with ring) and one protocol above it (HTTP/1.1) everywhere. It knows no listener and no client.
 
 mod connector;
+mod der;
+mod elliptic;
 mod file;
 mod identity;
 mod jks;

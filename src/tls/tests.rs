@@ -14,7 +14,11 @@ const AUTHORITY: &[u8] = include_bytes!("../../tests/keystores/TEST-ONLY-authori
 const CLIENT: &[u8] = include_bytes!("../../tests/keystores/TEST-ONLY-client.pem");
 const CLIENT_JKS: &[u8] = include_bytes!("../../tests/keystores/TEST-ONLY-client.jks");
 const CLIENT_P12: &[u8] = include_bytes!("../../tests/keystores/TEST-ONLY-client.p12");
+const CLIENT_P256_JKS: &[u8] = include_bytes!("../../tests/keystores/TEST-ONLY-client-p256.jks");
+const CLIENT_P256_P12: &[u8] = include_bytes!("../../tests/keystores/TEST-ONLY-client-p256.p12");
+const CLIENT_P384_P12: &[u8] = include_bytes!("../../tests/keystores/TEST-ONLY-client-p384.p12");
 const CLIENT_LEGACY: &[u8] = include_bytes!("../../tests/keystores/TEST-ONLY-client-legacy.p12");
+const TRUST_BARE: &[u8] = include_bytes!("../../tests/keystores/TEST-ONLY-trust-bare.p12");
 const TRUST_JKS: &[u8] = include_bytes!("../../tests/keystores/TEST-ONLY-trust.jks");
 const TRUST_P12: &[u8] = include_bytes!("../../tests/keystores/TEST-ONLY-trust.p12");
 
@@ -41,6 +45,33 @@ fn every_form_of_keystore_holds_the_same_identity() {
         assert_eq!((&entry.key, &entry.chain), (&pem.key, &pem.chain));
         assert!(entry.identity().is_ok());
     }
+}
+
+#[test]
+fn an_elliptic_key_of_java_gets_its_public_half_from_its_certificate() {
+    for bytes in [CLIENT_P256_P12, CLIENT_P256_JKS, CLIENT_P384_P12] {
+        let entry = read(bytes, "changeit", "").unwrap().into_key(None).unwrap();
+        assert!(entry.identity().is_ok());
+    }
+    // What `openssl pkcs12 -nodes` would write of it, and a listener then reads.
+    let entry = read(CLIENT_P256_P12, "changeit", "").unwrap().keys.remove(0);
+    assert!(Identity::new(entry.chain, &entry.key).is_ok());
+}
+
+#[test]
+fn an_elliptic_key_does_not_become_that_of_another_certificate() {
+    let [one, other] =
+        [CLIENT_P256_P12, CLIENT_P256_JKS].map(|bytes| read(bytes, "changeit", "").unwrap().keys.remove(0));
+    assert_eq!(Identity::new(other.chain, &one.key).unwrap_err(), IdentityError::BadKey);
+    let p384 = read(CLIENT_P384_P12, "changeit", "").unwrap().keys.remove(0);
+    assert_eq!(Identity::new(p384.chain, &one.key).unwrap_err(), IdentityError::BadKey);
+}
+
+#[test]
+fn a_store_without_mac_and_password_is_opened_without_one() {
+    let authority = read(AUTHORITY, "", "").unwrap().into_trusted().unwrap();
+    assert_eq!(read(TRUST_BARE, "", "").unwrap().into_trusted().unwrap(), authority);
+    assert_eq!(read(TRUST_BARE, "changeit", "").unwrap().into_trusted().unwrap(), authority);
 }
 
 #[test]

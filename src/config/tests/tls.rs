@@ -1,9 +1,13 @@
 //! TLS: what names files and how those fit, and what must be said twice.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{accepted, assert_refused, file};
 use crate::{
+    domain::{SystemClock, SystemRandom},
+    oidc::Provider,
     proxy::Upstream,
     tls::{MinimumVersion, Roots, Trust, Verification},
 };
@@ -97,6 +101,20 @@ fn less_than_whole_checks_must_be_said_twice_and_are_warned_of() {
         assert_eq!(config.oidc.http.trust.verification, verification);
         assert!(config.warnings.iter().any(|line| line.starts_with(key)), "{:?}", config.warnings);
         assert_eq!(trust(json!({ key: false }), &meant).verification, Verification::Full);
+    }
+}
+
+#[test]
+fn an_elliptic_key_of_java_proves_who_we_are_at_both_places() {
+    for name in ["client-p256.p12", "client-p256.jks", "client-p384.p12"] {
+        let jwt = json!({ "client-keystore-file": store(name), "client-keystore-password": "changeit" });
+        let keys = json!({
+            "credentials": { "jwt": jwt },
+            "client-keystore": store(name), "client-keystore-password": "changeit",
+        });
+        let config = accepted(&file(keys, json!({})));
+        let built = Provider::build(config.oidc, Arc::new(SystemClock), Arc::new(SystemRandom));
+        assert!(built.is_ok(), "{name}: {:?}", built.err());
     }
 }
 
