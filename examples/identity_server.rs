@@ -16,7 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let client = Client::confidential("bench", "bench-secret", &redirect_uri);
     let user = User::named("ada").group("/staff").role("user");
     // Longer than any benchmark: a session that is due for renewal is another case.
-    let options = Options { access_lifetime: 36_000, refresh_lifetime: 72_000, ..Options::new(client, user).realm("bench") };
+    let options =
+        Options { access_lifetime: 36_000, refresh_lifetime: 72_000, ..Options::new(client, user).realm("bench") };
     let server = IdentityServer::start(options)?;
     writeln!(io::stdout(), "{}", server.origin())?;
     // Ends with whoever started it.
