@@ -2,8 +2,10 @@
 //! (RFC 7239) is believed from nobody, because a gateway that sets the one often passes a client's other on.
 
 use std::{
+    fmt::{self, Write as _},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU16,
+    sync::Arc,
 };
 
 use http::{HeaderMap, header};
@@ -18,8 +20,8 @@ use crate::{
 /// How this site is reached.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The origin users see, for example `https://app.example.com`: scheme, host and port only.
-    pub public_url: Option<Url>,
+    /// The origin users see, for example `https://app.example.com`.
+    pub public_url: Option<Origin>,
     /// `host` or `host:port` (lower case) that may name the origin when there is no `public_url`.
     pub allowed_hosts: Vec<String>,
     /// Peers whose `X-Forwarded-*` are believed.
@@ -72,7 +74,8 @@ pub struct Caller {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     scheme: &'static str,
-    authority: String,
+    /// Shared: the configured one is every request's.
+    authority: Arc<str>,
 }
 
 impl Origin {
@@ -80,7 +83,7 @@ impl Origin {
     #[must_use]
     pub fn of(url: &Url) -> Self {
         let host = url.host_str().unwrap_or_default();
-        let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let authority = url.port().map_or_else(|| host.into(), |port| format!("{host}:{port}").into());
         Self { scheme: scheme(url.scheme() == "https"), authority }
     }
 
@@ -97,8 +100,8 @@ impl Origin {
     }
 }
 
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.authority)
     }
 }
@@ -140,7 +143,7 @@ impl Caller {
     /// before us ends TLS without our knowing.
     #[must_use]
     pub fn https_url(&self, request: &Request, config: &Config) -> Option<String> {
-        let by_http = config.public_url.as_ref().is_some_and(|url| url.scheme() != "https");
+        let by_http = config.public_url.as_ref().is_some_and(|origin| origin.scheme != "https");
         if self.secure || by_http || seems_secure(&request.headers) {
             return None;
         }
@@ -176,14 +179,14 @@ fn host(headers: &HeaderMap) -> Result<&str, Refusal> {
 }
 
 fn origin(host: &str, secure: bool, config: &Config) -> Result<Origin, Refusal> {
-    if let Some(url) = &config.public_url {
-        return Ok(Origin::of(url));
+    if let Some(origin) = &config.public_url {
+        return Ok(origin.clone());
     }
     let host = host.to_ascii_lowercase();
     let default_port = if secure { ":443" } else { ":80" };
     let authority = host.strip_suffix(default_port).unwrap_or(&host);
     if config.allowed_hosts.iter().any(|allowed| allowed == authority) {
-        Ok(Origin { scheme: scheme(secure), authority: authority.to_owned() })
+        Ok(Origin { scheme: scheme(secure), authority: authority.into() })
     } else {
         Err(Refusal::BadRequest("This site is not known by that name (header Host).".into()))
     }
@@ -246,8 +249,13 @@ impl Chain {
     }
 
     fn forwarded_for(&self, peer: Option<IpAddr>) -> String {
-        let hops: Vec<String> = self.hops.iter().copied().chain(peer).map(|hop| hop.to_string()).collect();
-        hops.join(", ")
+        let mut text = String::new();
+        for hop in self.hops.iter().copied().chain(peer) {
+            let comma = if text.is_empty() { "" } else { ", " };
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{comma}{hop}");
+        }
+        text
     }
 }
 

@@ -2,17 +2,19 @@
 //! which bypasses `App` too. Nothing in here knows a server framework.
 
 pub mod handshake;
+mod request_ids;
 
 use std::{fmt, net::IpAddr};
 
 use bytes::Bytes;
 use futures_util::{future::LocalBoxFuture, stream::LocalBoxStream};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::target::Target;
 pub use handshake::Handshake;
+pub use request_ids::RequestIds;
 
 /// A request as it came in: nothing in it is believed yet but its one reading.
 pub struct Request {
@@ -107,7 +109,7 @@ pub enum BodyError {
 impl Request {
     /// Takes the id that a trusted peer gave this request, if it gave a usable one.
     pub fn adopt_id(&mut self) {
-        if let Some(id) = self.headers.get("x-request-id").and_then(RequestId::accept) {
+        if let Some(id) = self.headers.get(RequestId::HEADER).and_then(RequestId::accept) {
             self.id = id;
         }
     }
@@ -136,6 +138,8 @@ impl Response {
 }
 
 impl RequestId {
+    /// The header that tells it.
+    pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
     /// Longest id accepted from a peer.
     const MAX_LEN: usize = 64;
 

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use crate::{
     caller::{self, Caller},
     login::{Login, Presented, ReturnTo, Visit},
-    message::{Request, Response},
+    message::{Request, RequestId, Response},
     proxy::{
         Approach, Limits, Local, Proxy, Stopped,
         gateway::{Dialect, Original},
@@ -52,7 +52,7 @@ impl Site {
             Err(refusal @ Refusal::SignInNeeded { .. }) if !navigates => refusal.into_response(Audience::Program, &id),
             Err(refusal) => refusal.into_response(audience, &id),
         };
-        response.headers.insert("x-request-id", id.header());
+        response.headers.insert(RequestId::HEADER, id.header());
         response
     }
 

@@ -151,7 +151,7 @@ fn a_request_names_one_host_that_is_ours() {
 
 #[test]
 fn a_public_url_goes_before_whatever_was_named() {
-    let public_url = Some(Url::parse("https://public.example:8443/").unwrap());
+    let public_url = Some(Origin::of(&Url::parse("https://public.example:8443/").unwrap()));
     let config = Config { public_url, ..config() };
     let headers = [("host", "evil.example"), ("x-forwarded-host", "evil.example")];
     let caller = Caller::of(&request(Some(PROXY), &headers), &config).unwrap();
@@ -204,7 +204,7 @@ fn plain_http_will_do_for_local_addresses_only() {
 /// Where a browser at `host` finds `/` by https, with `public_url` and `port` configured.
 fn https_url(headers: &[(&str, &str)], public_url: Option<&str>, port: u16) -> Option<String> {
     let config = Config {
-        public_url: public_url.map(|url| url.parse().unwrap()),
+        public_url: public_url.map(|url| Origin::of(&url.parse().unwrap())),
         confidential_port: NonZeroU16::new(port),
         ..config()
     };

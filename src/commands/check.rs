@@ -9,7 +9,6 @@ use std::{
 
 use super::{BAD_CONFIG, UNAVAILABLE, refuse};
 use crate::{
-    caller::Origin,
     config::{Config, ProcessEnvironment},
     domain::{SystemClock, SystemRandom},
     login::ResponseMode,
@@ -78,5 +77,5 @@ fn tell_provider(out: &mut impl Write, config: &Config, metadata: &Metadata) -> 
 
 fn origins(config: &Config) -> Vec<String> {
     let hosts = config.caller.allowed_hosts.iter().map(|host| format!("https://{host}")).collect();
-    config.caller.public_url.as_ref().map_or(hosts, |url| vec![Origin::of(url).to_string()])
+    config.caller.public_url.as_ref().map_or(hosts, |origin| vec![origin.to_string()])
 }

@@ -103,7 +103,7 @@ pub(super) fn read(root: &Object<'_>) -> Option<Config> {
     let caller = caller::Config {
         allowed_hosts: allowed_hosts(&keys, public_url.as_ref()),
         trusted_proxies: keys.at("trusted-proxies").each(|item| item.parse(address::trusted_peer)),
-        public_url,
+        public_url: public_url.as_ref().map(Origin::of),
         ssl_required,
         confidential_port: keycloak::confidential_port(root),
     };

@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use crate::{
     domain::Random,
-    message::{Body, BodyError, BodyStream, Request, RequestId, Response, Transport, handshake},
+    message::{Body, BodyError, BodyStream, Request, RequestId, RequestIds, Response, Transport, handshake},
     proxy::{Limits, Local, body::watched},
     respond::{Audience, Refusal},
     session::RequestCookies,
@@ -37,14 +37,14 @@ pub struct Worker {
     site: Arc<ArcSwap<Site>>,
     local: RefCell<Option<(Arc<Site>, Rc<Local>)>>,
     metrics: Arc<Metrics>,
-    random: Arc<dyn Random>,
+    ids: RequestIds,
 }
 
 impl Worker {
     /// A worker that has served nothing yet.
     #[must_use]
     pub fn new(site: Arc<ArcSwap<Site>>, metrics: Arc<Metrics>, random: Arc<dyn Random>) -> Self {
-        Self { site, local: RefCell::new(None), metrics, random }
+        Self { site, local: RefCell::new(None), metrics, ids: RequestIds::new(random) }
     }
 
     /// The site, and what this worker keeps for it: a site that was swapped in begins anew.
@@ -64,7 +64,7 @@ impl Worker {
 
 /// actix-web's handler of every request.
 pub async fn handle(worker: web::Data<Rc<Worker>>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    let id = RequestId::random(worker.random.as_ref());
+    let id = worker.ids.next();
     // The site names it: a trusted peer may have given the request its own id.
     let span = tracing::info_span!("request", id = tracing::field::Empty);
     answer(&worker, request, payload, id).instrument(span).await
@@ -159,8 +159,11 @@ fn refuse_oversized(request: &RequestHead, limits: &Limits) -> Result<(), Refusa
     }
 }
 
+/// Room for headers that the request path adds for the application, so that the map need not grow.
+const ADDED: usize = 9;
+
 fn headers_of(request: &RequestHead) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(request.headers.len());
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + ADDED);
     for (name, value) in &request.headers {
         let name = HeaderName::from_bytes(name.as_str().as_bytes());
         let value = HeaderValue::from_bytes(value.as_bytes());

@@ -22,6 +22,8 @@ use tokio::{
 pub struct Watched<S> {
     socket: S,
     turn: Rc<Turn>,
+    /// Fires at the deadline or before it, never more than the time for a head ahead: so a deadline that moves, as it does twice with each
+    /// request, never needs the timer to be moved. When it fires too early, it is set anew.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -61,11 +63,17 @@ impl<S> Watched<S> {
 
     fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(deadline) = self.turn.deadline.get() else { return false };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
+        let head = self.turn.head;
+        let next_look = |now: Instant| deadline.min(now + head);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(next_look(Instant::now()))));
+        while timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if now >= deadline {
+                return true;
+            }
+            timer.as_mut().reset(next_look(now));
         }
-        timer.as_mut().poll(cx).is_ready()
+        false
     }
 }
 
@@ -105,8 +113,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let read = Pin::new(&mut self.socket).poll_read(cx, buf);
         if buf.filled().len() > before {
             self.turn.bytes_came();
-            // So that the new, nearer deadline wakes us.
-            let _ = self.is_overdue(cx);
         }
         read
     }

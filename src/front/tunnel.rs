@@ -49,7 +49,7 @@ pub async fn serve<S: Duplex + 'static>(
 ) -> Result<(), Infallible> {
     // Until the connection ends: no further request is waited for.
     let _answering = request.conn_data::<Rc<Turn>>().map(Turn::answer);
-    let id = RequestId::random(worker.random.as_ref());
+    let id = worker.ids.next();
     let span = tracing::info_span!("request", id = tracing::field::Empty);
     // Boxed, so that an open tunnel does not keep what opening it needed.
     let opening = Box::pin(open(worker, request, framed, id));

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -94,7 +94,9 @@ pub async fn forward(pool: &Rc<Pool>, mut request: Forwarded, limits: &Limits) -
     let answered = progress.wait_for(exchange, limits.response_timeout).await.map_err(|_| ForwardError::TimedOut)?;
     let (response, sender) = answered.map_err(|error| progress.failure().map_or(error, ForwardError::Body))?;
     if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
-        return switched(response, &handshake.ok_or(ForwardError::Unasked)?).await;
+        let handshake = handshake.ok_or(ForwardError::Unasked)?;
+        // Boxed, as everything rare on this way: its state would be moved along with every request.
+        return Box::pin(switched(response, &handshake)).await;
     }
     let lease = Lease { sender: Some(sender), pool: pool.clone() };
     Ok(Answer::Whole(incoming(response, &method, lease, limits.idle_timeout)))
@@ -114,7 +116,7 @@ async fn switched(mut response: http::Response<Incoming>, handshake: &Handshake)
 }
 
 fn wire(request: Forwarded, limits: &Limits, progress: &Progress) -> Result<http::Request<Outgoing>, ForwardError> {
-    let uri: Uri = request.target.to_string().parse().map_err(ForwardError::Unforwardable)?;
+    let uri = Uri::try_from(request.target.to_string()).map_err(ForwardError::Unforwardable)?;
     let mut wire = http::Request::new(Outgoing::new(request.body, limits.body_bytes, progress.clone()));
     *wire.method_mut() = request.method;
     *wire.uri_mut() = uri;
@@ -127,11 +129,11 @@ type Exchanged = (http::Response<Incoming>, SendRequest<Outgoing>);
 /// One exchange; once more on a new connection when a kept one turns out to be dead and nothing was done with the request.
 async fn exchange(pool: &Pool, request: http::Request<Outgoing>) -> Result<Exchanged, ForwardError> {
     let mut loan = pool.borrow().await?;
-    let Some(idled) = loan.idled else { return send(loan, request).await };
-    let spare = (idled > SUSPECT_AFTER).then(|| repeatable(&request)).flatten();
+    let Some(idled) = loan.idled else { return Box::pin(send(loan, request)).await };
+    let spare = (idled > SUSPECT_AFTER).then(|| repeatable(&request)).flatten().map(Box::new);
     match loan.sender.try_send_request(request).await {
         Ok(response) => Ok((response, loan.sender)),
-        Err(mut failed) => match failed.take_message().or(spare) {
+        Err(mut failed) => match failed.take_message().or(spare.map(|spare| *spare)) {
             Some(request) => Box::pin(send_anew(pool, request)).await,
             None => Err(ForwardError::Broken(failed.into_error())),
         },
@@ -161,7 +163,6 @@ fn repeatable(request: &http::Request<Outgoing>) -> Option<http::Request<Outgoin
 
 fn incoming(response: http::Response<Incoming>, method: &Method, mut lease: Lease, idle: Duration) -> Response {
     let (mut head, body) = response.into_parts();
-    let length = body.size_hint().exact();
     strip_hop_by_hop(&mut head.headers);
     let body = if *method == Method::HEAD {
         // Its connection is not used again: whether the application sends a body all the same shows when it is too late, and a
@@ -172,9 +173,31 @@ fn incoming(response: http::Response<Incoming>, method: &Method, mut lease: Leas
         lease.settle();
         Body::Empty
     } else {
-        Body::Stream { length, stream: Watched::new(Arriving { body, lease }, idle).boxed_local() }
+        whole_or_arriving(body, lease, idle)
     };
     Response { status: head.status, headers: head.headers, body }
+}
+
+/// The body. One that came with its head is not made a stream of, which costs more than passing it on.
+fn whole_or_arriving(mut body: Incoming, mut lease: Lease, idle: Duration) -> Body {
+    let length = body.size_hint().exact();
+    let first = length.and_then(|_| at_once(&mut body));
+    match first {
+        Some(Ok(data)) if body.is_end_stream() => {
+            lease.settle();
+            Body::Full(data)
+        }
+        first => Body::Stream { length, stream: Watched::new(Arriving { first, body, lease }, idle).boxed_local() },
+    }
+}
+
+/// What is there of a body of known length. Nobody is to be woken for more: whoever polls it as a stream says anew who is.
+fn at_once(body: &mut Incoming) -> Option<Result<Bytes, BodyError>> {
+    match Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().ok().map(Ok),
+        Poll::Ready(Some(Err(_)) | None) => Some(Err(BodyError::Broken)),
+        Poll::Pending => None,
+    }
 }
 
 /// No body, and how long it would be.
@@ -199,6 +222,8 @@ impl Lease {
 
 /// A response's body as it arrives. An error is passed on, so that a truncated body stays visibly so.
 struct Arriving {
+    /// What was there already.
+    first: Option<Result<Bytes, BodyError>>,
     body: Incoming,
     lease: Lease,
 }
@@ -207,6 +232,9 @@ impl Stream for Arriving {
     type Item = Result<Bytes, BodyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(first));
+        }
         loop {
             let frame = match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(frame) => frame,

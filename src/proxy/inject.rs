@@ -2,7 +2,7 @@
 //! same variable (`X_Forwarded_User` and `X-Forwarded-User` both become `HTTP_X_FORWARDED_USER`); then it is set from the
 //! [`Permit`]. There is no way to a request for the application but through here, for public routes too.
 
-use std::{borrow::Cow, collections::HashSet, fmt::Write as _};
+use std::{borrow::Cow, fmt::Write as _};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -13,7 +13,8 @@ use crate::{caller::Caller, domain::Principal, message::RequestId};
 #[derive(Clone, Debug)]
 pub struct Injector {
     headers: Vec<IdentityHeader>,
-    reserved: HashSet<String>,
+    /// Folded. Few: comparing lengths tells almost all of them apart from a name.
+    reserved: Vec<String>,
     forward_access_token: bool,
 }
 
@@ -120,7 +121,7 @@ impl Injector {
         let respelt = folded != name.as_str() && (folded == "content-length" || HOP_BY_HOP.contains(&&*folded));
         token
             || respelt
-            || self.reserved.contains(folded.as_ref())
+            || self.reserved.iter().any(|name| *name == folded)
             || RESERVED_PREFIXES.iter().any(|p| folded.starts_with(p))
     }
 
@@ -154,7 +155,7 @@ impl IdentityValue {
 
     /// The header's value for `principal`; `None` when the claim is absent, and the header then is too.
     fn of(&self, principal: &Principal) -> Option<HeaderValue> {
-        let one = |text: &str| HeaderValue::try_from(encode(text, &[])).ok();
+        let one = |text: &str| HeaderValue::from_str(&encode(text, &[])).ok();
         match self {
             Self::Claim(name) => list(principal.claims.get(name)?),
             Self::Email => one(principal.email.as_deref()?),
@@ -171,12 +172,15 @@ impl IdentityValue {
 
 /// Several values joined by commas; a comma inside a value is encoded, so that no name can pose as two.
 fn list(values: &[String]) -> Option<HeaderValue> {
-    let encoded: Vec<String> = values.iter().map(|value| encode(value, b",")).collect();
+    let encoded: Vec<Cow<'_, str>> = values.iter().map(|value| encode(value, b",")).collect();
     (!values.is_empty()).then(|| HeaderValue::try_from(encoded.join(",")).ok()).flatten()
 }
 
 /// `text` with everything percent-encoded that is not a visible US-ASCII character or an inner space, and `%` itself.
-fn encode(text: &str, also: &[u8]) -> String {
+fn encode<'a>(text: &'a str, also: &[u8]) -> Cow<'a, str> {
+    if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'%' && !also.contains(&byte)) {
+        return text.into();
+    }
     let last = text.len().saturating_sub(1);
     let mut encoded = String::with_capacity(text.len());
     for (at, byte) in text.bytes().enumerate() {
@@ -188,13 +192,17 @@ fn encode(text: &str, also: &[u8]) -> String {
             let _ = write!(encoded, "%{byte:02X}");
         }
     }
-    encoded
+    encoded.into()
 }
 
 /// A header's name as CGI and its heirs fold it: whatever is no letter or digit is the same. Upper and lower case are folded already.
 pub(super) fn fold(name: &str) -> Cow<'_, str> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if name.chars().all(plain) { name.into() } else { name.replace(|c| !plain(c), "-").into() }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if name.bytes().all(plain) {
+        name.into()
+    } else {
+        name.replace(|c: char| !(c.is_ascii() && plain(c as u8)), "-").into()
+    }
 }
 
 /// Removes what ends at this hop, and what `Connection` says does. What we inject comes later and cannot be named away.
@@ -203,17 +211,22 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        .flat_map(|value| value.split(',').map(str::trim))
+        .filter(|name| !ends_at_hop(name) && !name.eq_ignore_ascii_case("close"))
+        .filter_map(|name| HeaderName::try_from(name).ok())
         // A client that names these is up to something: without them the message would mean another.
         .filter(|name| !matches!(name.as_str(), "host" | "content-length" | "cookie" | "authorization"))
         .collect();
     for name in named {
         headers.remove(name);
     }
-    for name in HOP_BY_HOP {
+    while let Some(name) = headers.keys().find(|name| ends_at_hop(name.as_str())).cloned() {
         headers.remove(name);
     }
+}
+
+fn ends_at_hop(name: &str) -> bool {
+    HOP_BY_HOP.contains(&name)
 }
 
 fn say_whence(headers: &mut HeaderMap, caller: &Caller, id: &RequestId) {
@@ -227,7 +240,7 @@ fn say_whence(headers: &mut HeaderMap, caller: &Caller, id: &RequestId) {
     }
     set("x-forwarded-proto", caller.origin.scheme());
     set("x-forwarded-host", caller.origin.authority());
-    headers.insert("x-request-id", id.header());
+    headers.insert(RequestId::HEADER, id.header());
 }
 
 #[cfg(test)]

@@ -7,8 +7,21 @@ use http::HeaderValue;
 
 /// The `Cookie` fields of one request as they came. Holds the session: does not print itself.
 #[derive(Clone, Default)]
-pub struct RequestCookies {
-    header: Vec<u8>,
+pub struct RequestCookies(Field);
+
+/// All of them together.
+#[derive(Clone)]
+enum Field {
+    /// The one field, shared with the head that it came in.
+    AsSent(HeaderValue),
+    /// Several, joined; or none.
+    Joined(Vec<u8>),
+}
+
+impl Default for Field {
+    fn default() -> Self {
+        Self::Joined(Vec::new())
+    }
 }
 
 /// How often a cookie occurs in a request. Its value does not print itself.
@@ -34,13 +47,17 @@ impl RequestCookies {
             }
             header.extend_from_slice(field.as_ref());
         }
-        Self { header }
+        Self(Field::Joined(header))
     }
 
     /// From a head of the `http` crate.
     #[must_use]
     pub fn from_headers(headers: &http::HeaderMap) -> Self {
-        Self::from_fields(headers.get_all(http::header::COOKIE))
+        let mut fields = headers.get_all(http::header::COOKIE).iter();
+        match (fields.next(), fields.next()) {
+            (Some(one), None) => Self(Field::AsSent(one.clone())),
+            _ => Self::from_fields(headers.get_all(http::header::COOKIE)),
+        }
     }
 
     /// The cookie of this exact name. Its value is as it came, quotes and all.
@@ -69,15 +86,27 @@ impl RequestCookies {
     /// nothing is dropped stays as it is, byte for byte.
     pub(super) fn without(&self, is_dropped: impl Fn(&[u8]) -> bool) -> Option<HeaderValue> {
         if !self.pairs().any(|(name, _)| is_dropped(name)) {
-            return field(&self.header);
+            return field(self.header());
         }
         let kept = self.parts().filter(|part| !is_dropped(name_and_value(part).0));
         field(&kept.collect::<Vec<_>>().join(&b"; "[..]))
     }
 
+    fn header(&self) -> &[u8] {
+        match &self.0 {
+            Field::AsSent(field) => field.as_bytes(),
+            Field::Joined(fields) => fields,
+        }
+    }
+
     /// What stands between semicolons, without blanks around it and without empty parts.
     fn parts(&self) -> impl Iterator<Item = &[u8]> {
-        self.header.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|part| !part.is_empty())
+        let header = self.header();
+        let mut start = 0;
+        // A session is a long value, and the field is read several times for each request: not byte by byte.
+        let ends = memchr::memchr_iter(b';', header).chain([header.len()]);
+        let parts = ends.map(move |end| header[std::mem::replace(&mut start, end + 1)..end].trim_ascii());
+        parts.filter(|part| !part.is_empty())
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {

@@ -14,7 +14,7 @@ use source::{Source, allows_lints};
 /// Which modules of the crate each module names, both in the order of `lib.rs`.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["commands"]),
-    ("commands", &["config", "app", "caller", "login", "oidc", "lifecycle", "telemetry", "domain"]),
+    ("commands", &["config", "app", "login", "oidc", "lifecycle", "telemetry", "domain"]),
     // Fills each component's `Config` and knows nothing else of it.
     (
         "config",
@@ -105,7 +105,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("actix_web", &["admin", "app::listener", "front"]),
     ("aes_gcm", &["session::sealed"]),
     ("arc_swap", &["app", "front", "oidc", "tls::listener"]),
-    ("base64", &["config", "domain::random", "message::handshake", "oidc", "proxy::authenticate", "session"]),
+    ("base64", &["config", "domain::random", "message", "oidc", "proxy::authenticate", "session"]),
     ("bytes", &["front::tunnel", "login::form", "message", "proxy"]),
     ("clap", &["commands", "main"]),
     ("config", &["config::source"]),
@@ -118,6 +118,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hyper", &["proxy::forward", "proxy::pool"]),
     ("hyper_util", &["proxy::forward", "proxy::pool"]),
     ("ipnet", &["caller", "config::address"]),
+    ("memchr", &["session::request_cookies"]),
     ("openidconnect", &["oidc"]),
     ("p12_keystore", &["tls::keystore"]),
     ("postcard", &["session"]),
