@@ -25,7 +25,8 @@ pub(super) struct Flights(Arc<Mutex<Aloft>>);
 /// The one place from which a flight lands. Dropped without that, it tells those who wait that nothing will come.
 #[derive(Debug)]
 pub(super) struct Seat {
-    id: AdapterSessionId,
+    /// `None` once it has landed: another flight of the same session may have begun since.
+    id: Option<AdapterSessionId>,
     flights: Flights,
 }
 
@@ -57,7 +58,7 @@ impl Flights {
         }
         let (flight, waiting) = watch::channel(None);
         flights.insert(id.clone(), flight);
-        Boarding::First(Seat { id: id.clone(), flights: self.clone() }, waiting)
+        Boarding::First(Seat { id: Some(id.clone()), flights: self.clone() }, waiting)
     }
 
     fn lock(&self) -> MutexGuard<'_, Aloft> {
@@ -66,16 +67,22 @@ impl Flights {
 }
 
 impl Seat {
-    /// Tells everybody who waits. What is to be known later must have been written down before.
-    pub(super) fn land(self, outcome: Outcome) {
-        if let Some(flight) = self.flights.lock().get(&self.id) {
+    /// Tells everybody who waits. What is to be known later must have been written down before. Nobody joins any more when the first of
+    /// them hears of it: whoever comes after that, at another time, is not told of this flight.
+    pub(super) fn land(mut self, outcome: Outcome) {
+        if let Some(flight) = self.leave() {
             flight.send_replace(Some(outcome));
         }
+    }
+
+    fn leave(&mut self) -> Option<watch::Sender<Option<Outcome>>> {
+        let id = self.id.take()?;
+        self.flights.lock().remove(&id)
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.flights.lock().remove(&self.id);
+        drop(self.leave());
     }
 }

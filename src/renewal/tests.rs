@@ -73,6 +73,24 @@ fn who_comes_during_a_flight_joins_it_and_hears_its_outcome() {
 }
 
 #[test]
+fn whoever_comes_after_a_landing_was_heard_of_is_not_told_of_it() {
+    let flights = Flights::default();
+    for _ in 0..500 {
+        let (seat, waiting) = first(&flights, "one");
+        std::thread::scope(|scope| {
+            scope.spawn(|| seat.land(Outcome::Unavailable));
+            while heard(&waiting).is_none() {
+                std::hint::spin_loop();
+            }
+            // And the one that has landed does not take this one's place away.
+            let (_next, _) = first(&flights, "one");
+            let joining = flights.board(&id("one"), || None);
+            assert!(matches!(joining, Boarding::Joined(_)), "{joining:?}");
+        });
+    }
+}
+
+#[test]
 fn nobody_flies_for_what_is_known() {
     let flights = Flights::default();
     assert!(matches!(flights.board(&id("one"), || Some(Outcome::Lost)), Boarding::Needless(Outcome::Lost)));
