@@ -30,8 +30,8 @@ pub struct Site {
 }
 
 impl Site {
-    /// Answers one request; every no becomes a response here.
-    pub async fn serve(&self, local: &Local, mut request: Request) -> Response {
+    /// Answers one request; every no becomes a response here. The request is boxed, since each stage hands it on.
+    pub async fn serve(&self, local: &Local, mut request: Box<Request>) -> Response {
         let audience = Audience::of(&request.headers);
         let caller = match Caller::of(&request, &self.caller) {
             Ok(caller) => caller,
@@ -56,19 +56,19 @@ impl Site {
         response
     }
 
-    async fn admitted(&self, local: &Local, mut request: Request, caller: &Caller) -> Result<Response, Refusal> {
+    async fn admitted(&self, local: &Local, mut request: Box<Request>, caller: &Caller) -> Result<Response, Refusal> {
         let cookies = RequestCookies::from_headers(&request.headers);
         let approach = Approach { local, caller, cookies: &cookies, renewing: Renewing::WhenDue };
         // Before all else: whatever is judged from here on is judged of the request that the gateway holds.
         if self.is_from_gateway(&request, caller) {
-            return Box::pin(self.answer_gateway(request, approach)).await;
+            return Box::pin(self.answer_gateway(*request, approach)).await;
         }
         if !caller.satisfies(self.caller.ssl_required) {
             return Err(self.insecure(&request, caller));
         }
         if self.login.owns(request.target.decoded_path()) {
             // Boxed, as all of sign-in is: its state is large and would be moved along with every proxied request.
-            return Box::pin(self.answer_here(request, approach)).await;
+            return Box::pin(self.answer_here(*request, approach)).await;
         }
         if let Some(answer) = self.proxy.preflight(&request) {
             return Ok(answer);
@@ -84,7 +84,7 @@ impl Site {
         };
         match stopped {
             Stopped::Refused(refusal) => Err(refusal),
-            Stopped::SignInNeeded => Box::pin(self.challenge(request, nobody(approach))).await,
+            Stopped::SignInNeeded => Box::pin(self.challenge(*request, nobody(approach))).await,
         }
     }
 

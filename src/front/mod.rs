@@ -76,7 +76,7 @@ async fn answer(worker: &Worker, request: HttpRequest, payload: web::Payload, id
     let head = request.method() == actix_http::Method::HEAD;
     let transport = request.conn_data::<Transport>().copied();
     let response = match incoming(request.head(), transport, payload, &site.limits, id.clone()) {
-        Ok(request) => site.serve(&local, request).await,
+        Ok(request) => site.serve(&local, request.into()).await,
         Err(refusal) => refused(&site, request.head(), refusal, &id),
     };
     tracing::debug!(

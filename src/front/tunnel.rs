@@ -6,7 +6,7 @@ use std::{convert::Infallible, fmt::Write as _, io, rc::Rc, time::Duration};
 
 use actix_codec::{Framed, FramedParts};
 use actix_http::{Request as WireRequest, RequestHead, Version, h1::Codec};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures_util::StreamExt;
 use http::{Method, StatusCode, header};
 use tokio::{
@@ -55,9 +55,10 @@ pub async fn serve<S: Duplex + 'static>(
     let opening = Box::pin(open(worker, request, framed, id));
     async {
         match opening.await {
-            Ok(Some((connection, tunnel))) => {
-                let already = if connection.read.is_empty() { Bytes::new() } else { connection.read.freeze() };
-                tunnel.carry(Box::new(connection.io), already).await;
+            Ok(Some((Connection { io, read }, tunnel))) => {
+                // An empty buffer is let go of here: bound by its name it would live, 8 KiB, as long as the tunnel.
+                let already = Some(read).filter(|read| !read.is_empty()).map(BytesMut::freeze).unwrap_or_default();
+                tunnel.carry(Box::new(io), already).await;
             }
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "a client left before its tunnel was open"),
@@ -84,7 +85,7 @@ async fn open<S: Duplex>(
     let response = match incoming(request.head(), transport, &site.limits, id.clone()) {
         // Neither arm is polled again once the other is done.
         Ok(request) => tokio::select! {
-            response = site.serve(&local, request) => response,
+            response = site.serve(&local, request.into()) => response,
             error = connection.left() => return Err(error),
         },
         Err(refusal) => refused(&site, request.head(), refusal, &id),

@@ -115,23 +115,27 @@ async fn switched(mut response: http::Response<Incoming>, handshake: &Handshake)
     Ok(Answer::Switched(response, TokioIo::new(connection)))
 }
 
-fn wire(request: Forwarded, limits: &Limits, progress: &Progress) -> Result<http::Request<Outgoing>, ForwardError> {
+fn wire(
+    request: Forwarded,
+    limits: &Limits,
+    progress: &Progress,
+) -> Result<Box<http::Request<Outgoing>>, ForwardError> {
     let uri = Uri::try_from(request.target.to_string()).map_err(ForwardError::Unforwardable)?;
     let mut wire = http::Request::new(Outgoing::new(request.body, limits.body_bytes, progress.clone()));
     *wire.method_mut() = request.method;
     *wire.uri_mut() = uri;
     *wire.headers_mut() = request.headers;
-    Ok(wire)
+    Ok(Box::new(wire))
 }
 
 type Exchanged = (http::Response<Incoming>, SendRequest<Outgoing>);
 
 /// One exchange; once more on a new connection when a kept one turns out to be dead and nothing was done with the request.
-async fn exchange(pool: &Pool, request: http::Request<Outgoing>) -> Result<Exchanged, ForwardError> {
+async fn exchange(pool: &Pool, request: Box<http::Request<Outgoing>>) -> Result<Exchanged, ForwardError> {
     let mut loan = pool.borrow().await?;
-    let Some(idled) = loan.idled else { return Box::pin(send(loan, request)).await };
+    let Some(idled) = loan.idled else { return Box::pin(send(loan, *request)).await };
     let spare = (idled > SUSPECT_AFTER).then(|| repeatable(&request)).flatten().map(Box::new);
-    match loan.sender.try_send_request(request).await {
+    match loan.sender.try_send_request(*request).await {
         Ok(response) => Ok((response, loan.sender)),
         Err(mut failed) => match failed.take_message().or(spare.map(|spare| *spare)) {
             Some(request) => Box::pin(send_anew(pool, request)).await,

@@ -169,7 +169,7 @@ impl Proxy {
     /// When the application does not answer, or the session ended while it did.
     pub async fn pass(
         &self,
-        request: Request,
+        request: Box<Request>,
         approach: Approach<'_>,
         admission: Admission,
     ) -> Result<Response, Stopped> {
@@ -192,12 +192,12 @@ impl Proxy {
 
     async fn ask_application(
         &self,
-        request: Request,
+        request: Box<Request>,
         approach: Approach<'_>,
         permit: &Permit,
     ) -> Result<Response, Stopped> {
         let Approach { local, caller, cookies, .. } = approach;
-        let Request { method, target, headers, body, handshake, id, .. } = request;
+        let Request { method, target, headers, body, handshake, id, .. } = *request;
         let strays = handshake.is_none() && headers.contains_key(header::UPGRADE);
         let mut headers = self.injector.apply(headers, permit, caller, &id);
         if strays {
