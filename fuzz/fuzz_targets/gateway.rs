@@ -8,7 +8,7 @@ mod head;
 use std::sync::LazyLock;
 
 use doorward::{
-    caller::{Caller, Config, SslRequired, TrustedPeer},
+    caller::{Caller, Config, Origin, SslRequired, TrustedPeer},
     proxy::gateway::Original,
     target::Target,
 };
@@ -19,7 +19,7 @@ use url::Url;
 const ORIGIN: &str = "https://a.example";
 
 static CONFIG: LazyLock<Config> = LazyLock::new(|| Config {
-    public_url: Some(Url::parse(ORIGIN).unwrap()),
+    public_url: Some(Origin::of(&Url::parse(ORIGIN).unwrap())),
     allowed_hosts: Vec::new(),
     trusted_proxies: vec![TrustedPeer::Network("127.0.0.1/32".parse().unwrap())],
     ssl_required: SslRequired::None,
