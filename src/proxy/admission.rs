@@ -66,15 +66,26 @@ impl Proxy {
     #[must_use]
     pub fn preflight(&self, request: &Request) -> Option<Response> {
         let answer = self.cors.as_ref()?.preflight(request)?;
-        let is_public = self.route(request).is_ok_and(|route| route.access == Access::Public);
-        (!is_public).then_some(answer)
+        self.public_route_asked_for(request).is_none().then_some(answer)
     }
 
-    /// The route of `request`; that of a preflight is the route of what it asks leave for.
+    /// The route of `request`. A preflight for a public route goes where that goes; what another merely names opens no more than its own
+    /// method does.
     fn route(&self, request: &Request) -> Result<Route<'_>, Refusal> {
-        let asked = self.cors.as_ref().and_then(|_| cors::asks_leave_for(request));
-        let route = self.rules.find(&request.target, asked.unwrap_or(request.method.as_str()))?;
-        Ok(self.authentication.narrow(route))
+        match self.public_route_asked_for(request) {
+            Some(asked) => Ok(asked),
+            None => self.route_of(request, request.method.as_str()),
+        }
+    }
+
+    /// The public route of what a preflight asks leave for; `None` when `request` is none, or CORS is the application's matter.
+    fn public_route_asked_for(&self, request: &Request) -> Option<Route<'_>> {
+        let method = self.cors.as_ref().and_then(|_| cors::asks_leave_for(request))?;
+        self.route_of(request, method).ok().filter(|asked| asked.access == Access::Public)
+    }
+
+    fn route_of(&self, request: &Request, method: &str) -> Result<Route<'_>, Refusal> {
+        Ok(self.authentication.narrow(self.rules.find(&request.target, method)?))
     }
 
     /// Decides whether `request` may pass. Takes out of it what is for us alone.
