@@ -111,9 +111,7 @@ impl Current {
             Shown::Token(bearer) => Some(bearer),
         }
     }
-}
 
-impl Current {
     /// When it ends at the latest, on this node's clock, however much it is used.
     #[must_use]
     pub fn lasts_until(&self, lifetimes: Lifetimes) -> Timestamp {
@@ -122,9 +120,7 @@ impl Current {
             Shown::Token(bearer) => bearer.ends(),
         }
     }
-}
 
-impl Current {
     /// By what the streams that it opens are known.
     #[must_use]
     pub fn stream_key(&self) -> StreamKey {
