@@ -6,7 +6,8 @@
 //!   it, so that an older one is never spent again. Keycloak destroys the client session of a spent refresh token that comes back.
 //! * **What failed** is told apart. Only the provider's `invalid_grant`, or an answer that may not be believed, ends a session. What never
 //!   left may be sent again. What left and was not answered is not sent again while the access token lives; then once, when the provider
-//!   answers something harmless; then the user is signed in anew, silently, by the session at the provider.
+//!   answers something harmless; then the user is signed in anew, silently, by the session at the provider. A 500 or 503 may hide a
+//!   refresh that was done: that token, too, rests while the access token lives.
 
 mod flights;
 mod known;
