@@ -139,4 +139,22 @@ mod tests {
         assert_eq!(map.update(&3, NOW, |_| ((), LATER)), Room::Short);
         assert_eq!((map.len(), map.read(&1, NOW, |()| ())), (2, None));
     }
+
+    #[test]
+    fn a_change_sweeps_a_few_at_a_time() {
+        let count = 2 * SWEPT + 2;
+        let map = Expiring::with_capacity(count);
+        for key in 0..count {
+            assert_eq!(map.update(&key, NOW, |_| ((), SOON)), Room::Enough);
+        }
+        assert_eq!(map.update(&count, SOON, |_| ((), LATER)), Room::Enough);
+        assert_eq!(map.len(), count + 1 - SWEPT);
+    }
+
+    #[test]
+    fn what_has_ended_is_no_loss() {
+        let map = Expiring::with_capacity(0);
+        assert_eq!(map.update(&1, SOON, |_| ((), SOON)), Room::Enough);
+        assert_eq!(map.len(), 0);
+    }
 }

@@ -6,7 +6,7 @@ use identity_server::{Browser, Endpoint, Fault};
 use serde_json::json;
 
 use super::{LIFE, STORES, counted, get, pass, refreshes, rotating, sign_ins, stale, status, told};
-use crate::support::{Options, Scene};
+use crate::support::{Options, Scene, until};
 
 /// Renewed a minute before the end.
 fn early(store: &str) -> Options {
@@ -157,6 +157,24 @@ fn a_provider_that_hangs_has_one_call_of_a_session_in_flight() {
             }
         });
         assert_eq!(refreshes(&scene), 1, "{store}");
+    }
+}
+
+/// The call itself may take a minute, and ends with the answer, for whoever comes then.
+#[test]
+fn a_living_access_token_does_not_wait_for_a_slow_provider() {
+    for store in STORES {
+        let scene = early(store).with(json!({ "socket-timeout-millis": 60_000 })).start();
+        let browser = scene.signed_in();
+        pass(&scene, LIFE - 60);
+        scene.server.next(Endpoint::Token, Fault::HoldAnswer);
+        // Not released before it was answered: who waited for the provider would not be.
+        assert_eq!(status(&scene, &mut browser.clone()), 200, "{store}");
+        assert_eq!((refreshes(&scene), counted(&scene, "ok")), (1, 0), "{store}");
+        scene.server.release();
+        until("the refresh's end", || (counted(&scene, "ok") == 1).then_some(()));
+        pass(&scene, 60);
+        assert_eq!((status(&scene, &mut browser.clone()), refreshes(&scene)), (200, 1), "{store}: renewed once");
     }
 }
 
