@@ -1,11 +1,11 @@
 //! Ending things at the provider: revoking a refresh token server to server (RFC 7009), and the address that ends the browser's
 //! session there (OpenID Connect RP-Initiated Logout 1.0, section 2).
 
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::StatusCode;
 use thiserror::Error;
-use url::{Url, form_urlencoded};
+use url::Url;
 
-use super::{ClientAuth, Provider, provider::Snapshot};
+use super::{Provider, authenticated_form};
 use crate::{domain::SecretString, http_client::HttpError};
 
 /// Why a refresh token is not known to be revoked.
@@ -25,6 +25,12 @@ pub enum RevokeError {
     Unsendable,
 }
 
+impl From<authenticated_form::Unsendable> for RevokeError {
+    fn from(_: authenticated_form::Unsendable) -> Self {
+        Self::Unsendable
+    }
+}
+
 impl Provider {
     /// Revokes `refresh_token`.
     ///
@@ -33,7 +39,8 @@ impl Provider {
     pub async fn revoke(&self, refresh_token: &SecretString) -> Result<(), RevokeError> {
         let snapshot = self.snapshot().await.map_err(|_| RevokeError::Nowhere)?;
         let url = snapshot.metadata.revocation_endpoint.as_ref().ok_or(RevokeError::Nowhere)?;
-        let answer = self.http.call(self.revocation(&snapshot, url, refresh_token)?).await?;
+        let fields = [("token", refresh_token.expose().as_str()), ("token_type_hint", "refresh_token")];
+        let answer = self.http.call(self.authenticated_form(&snapshot, url, &fields)?).await?;
         match answer.status() {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
             status => Err(RevokeError::Status(status)),
@@ -60,48 +67,4 @@ impl Provider {
         drop(query);
         Some(url)
     }
-
-    fn revocation(
-        &self,
-        snapshot: &Snapshot,
-        url: &Url,
-        refresh_token: &SecretString,
-    ) -> Result<Request<Vec<u8>>, RevokeError> {
-        let client_id = self.config.client_id.as_str();
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("token", refresh_token.expose()).append_pair("token_type_hint", "refresh_token");
-        let mut request = Request::new(Vec::new());
-        match &self.config.client_auth {
-            ClientAuth::SecretBasic(secret) => {
-                request.headers_mut().insert(header::AUTHORIZATION, basic(client_id, secret)?);
-            }
-            ClientAuth::SecretPost(secret) => {
-                form.append_pair("client_id", client_id).append_pair("client_secret", secret.expose());
-            }
-            ClientAuth::None | ClientAuth::SecretJwt { .. } | ClientAuth::PrivateKeyJwt { .. } => {
-                form.append_pair("client_id", client_id);
-            }
-        }
-        let assertion = self.assertion_params(snapshot, self.clock.now()).map_err(|_| RevokeError::Unsendable)?;
-        for (name, value) in assertion {
-            form.append_pair(name, &value);
-        }
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = url.as_str().parse().map_err(|_| RevokeError::Unsendable)?;
-        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers_mut().insert(header::CONTENT_TYPE, form_type);
-        *request.body_mut() = form.finish().into_bytes();
-        Ok(request)
-    }
-}
-
-/// Id and secret form-encoded first (RFC 6749, section 2.3.1).
-fn basic(client_id: &str, secret: &SecretString) -> Result<HeaderValue, RevokeError> {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", encode(client_id), encode(secret.expose()));
-    let value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)));
-    let mut value = value.map_err(|_| RevokeError::Unsendable)?;
-    value.set_sensitive(true);
-    Ok(value)
 }

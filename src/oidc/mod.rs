@@ -2,6 +2,7 @@
 //! that verifies a signature.
 
 pub mod algorithm;
+mod authenticated_form;
 mod bearer;
 mod claims;
 mod principal;
