@@ -83,7 +83,12 @@ impl Claims {
         self.0
     }
 
-    fn value(&self, name: &'static str) -> Option<&Value> {
+    /// Whether the claim is there at all, `null` or not.
+    pub(super) fn holds(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    pub(super) fn value(&self, name: &'static str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 

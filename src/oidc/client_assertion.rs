@@ -80,6 +80,17 @@ impl AssertionSigner {
         Ok(SecretString::new(format!("{signing_input}.{}", encode(signature))))
     }
 
+    /// The public half of the key as a JWK (RFC 7517, section 4) under the `kid` that the assertions name; `None` for a shared secret.
+    pub(super) fn public_jwk(&self) -> Option<Value> {
+        let mut jwk = self.key.public_members()?;
+        jwk.insert("use".to_owned(), "sig".into());
+        jwk.insert("alg".to_owned(), self.key.algorithm().name().into());
+        if let Some(key_id) = &self.key_id {
+            jwk.insert("kid".to_owned(), key_id.as_str().into());
+        }
+        Some(Value::Object(jwk))
+    }
+
     fn header(&self) -> Value {
         let mut header = Map::new();
         header.insert("alg".to_owned(), self.key.algorithm().name().into());

@@ -40,8 +40,8 @@ pub enum JoseError {
     /// Not three parts.
     #[error("the token has not three parts")]
     Parts,
-    /// Longer than [`MAX_LEN`].
-    #[error("the token is longer than {MAX_LEN} bytes")]
+    /// Longer than is read of its kind, mostly [`MAX_LEN`].
+    #[error("the token is too long")]
     TooLong,
     /// An extension is in use (`crit`, `b64`, `zip`); we understand none (RFC 7515, section 4.1.11).
     #[error("the header uses the extension `{0}`")]
@@ -79,7 +79,15 @@ impl<'t> Jws<'t> {
     /// # Errors
     /// [`JoseError`] for anything but a well-formed compact JWS without extensions.
     pub(super) fn parse(token: &'t str) -> Result<Self, JoseError> {
-        if token.len() > MAX_LEN {
+        Self::parse_up_to(token, MAX_LEN)
+    }
+
+    /// The same for something of at most `max` bytes.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub(super) fn parse_up_to(token: &'t str, max: usize) -> Result<Self, JoseError> {
+        if token.len() > max {
             return Err(JoseError::TooLong);
         }
         let (header, payload, signature) = three_parts(token)?;

@@ -3,6 +3,7 @@
 
 pub mod algorithm;
 mod authenticated_form;
+mod backchannel;
 mod bearer;
 mod claims;
 mod principal;
@@ -33,6 +34,10 @@ use crate::{
     http_client,
 };
 pub use algorithm::Algorithm;
+pub use backchannel::{
+    AdminAction, AdminActionError, AdminContent, AdminWord, LogoutTarget, LogoutTargets, LogoutToken, LogoutTokenError,
+    MAX_ADMIN_MESSAGE, MAX_LOGOUT_IDS,
+};
 pub use bearer::{Bearer, BearerAudience, BearerError};
 pub use claims::{AccessTokenClaims, IdTokenClaims};
 pub use client_assertion::KeyError;

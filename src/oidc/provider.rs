@@ -13,7 +13,7 @@ use super::{
     key_source::KeySource,
     keys::KeySet,
     metadata::{DiscoveryError, Metadata},
-    verify::{Verified, Verifier, VerifyError},
+    verify::{Refusal, Verified, Verifier, VerifyError},
     wire::WireClient,
 };
 use crate::{
@@ -29,7 +29,7 @@ pub struct Provider {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) assertions: Option<AssertionSigner>,
-    keys: KeySource,
+    pub(super) keys: KeySource,
     snapshot: ArcSwapOption<Snapshot>,
     /// One reading at a time on behalf of requests; holds when the last one failed.
     reading: tokio::sync::Mutex<Option<Timestamp>>,
@@ -160,14 +160,14 @@ impl Provider {
     }
 
     /// Verifies something with the keys at hand, and once more with newer ones when a key was missing and newer ones can be had.
-    pub(super) async fn verify_with<T>(
+    pub(super) async fn verify_with<T, E: Refusal>(
         &self,
         snapshot: &Snapshot,
-        verify: impl Fn(&Verifier, &KeySet) -> Result<Verified<T>, VerifyError>,
-    ) -> Result<Verified<T>, VerifyError> {
+        verify: impl Fn(&Verifier, &KeySet) -> Result<Verified<T>, E>,
+    ) -> Result<Verified<T>, E> {
         let keys = self.keys.current();
         match verify(&snapshot.verifier, &keys) {
-            Err(error) if error.wants_fresh_keys() => {
+            Err(error) if error.verify_error().is_some_and(VerifyError::wants_fresh_keys) => {
                 match self.keys.newer_than(&keys, &snapshot.metadata.jwks_uri).await {
                     Some(newer) => verify(&snapshot.verifier, &newer),
                     None => Err(error),

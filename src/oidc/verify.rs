@@ -16,6 +16,7 @@ use super::{
     strict_json,
 };
 use crate::domain::{ClientId, Issuer, SecretString, Subject, Timestamp};
+pub(super) use error::Refusal;
 pub use error::VerifyError;
 use rules::{check_access_token_type, check_acr, require, same_text};
 
@@ -99,6 +100,16 @@ impl Verifier {
             trusted_audiences: config.trusted_audiences.clone(),
             client_secret: secret.cloned(),
         }
+    }
+
+    /// Our client id.
+    pub(super) const fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+
+    /// How far the provider's clock and ours may be apart.
+    pub(super) const fn clock_skew(&self) -> Duration {
+        self.clock_skew
     }
 
     /// Verifies the ID token of a login. OpenID Connect Core 1.0, section 3.1.3.7 in brief:
@@ -248,12 +259,28 @@ impl Verifier {
     /// # Errors
     /// [`VerifyError`] about the form, the algorithm, the keys or the signature.
     pub(super) fn signed(&self, raw: &str, keys: &KeySet) -> Result<Signed, VerifyError> {
-        let jws = Jws::parse(raw)?;
-        if !self.algorithms.contains(&jws.header.algorithm) {
+        self.signed_with(&Jws::parse(raw)?, keys, |algorithm| self.algorithms.contains(&algorithm))
+    }
+
+    /// The same for what the realm signs for its own sake: at most `max` bytes, with any algorithm that has a public key.
+    ///
+    /// # Errors
+    /// As [`Self::signed`].
+    pub(super) fn signed_by_realm(&self, raw: &str, max: usize, keys: &KeySet) -> Result<Signed, VerifyError> {
+        self.signed_with(&Jws::parse_up_to(raw, max)?, keys, |algorithm| !algorithm.is_symmetric())
+    }
+
+    fn signed_with(
+        &self,
+        jws: &Jws<'_>,
+        keys: &KeySet,
+        allows: impl Fn(Algorithm) -> bool,
+    ) -> Result<Signed, VerifyError> {
+        if !allows(jws.header.algorithm) {
             return Err(VerifyError::AlgorithmNotAllowed(jws.header.algorithm));
         }
-        self.check_signature(&jws, keys)?;
+        self.check_signature(jws, keys)?;
         let claims = strict_json::object(&jws.payload).map_err(VerifyError::Payload)?;
-        Ok(Signed { header: jws.header, claims: Claims::new(claims) })
+        Ok(Signed { header: jws.header.clone(), claims: Claims::new(claims) })
     }
 }

@@ -6,11 +6,13 @@ use ring::{
     error::KeyRejected,
     hmac,
     rand::SystemRandom,
+    rsa::PublicKeyComponents,
     signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
         RSA_PKCS1_SHA256, RsaKeyPair,
     },
 };
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::SigningFailed;
@@ -121,6 +123,30 @@ impl SigningKey {
                 Ok(signature)
             }
         }
+    }
+
+    /// The members of the public key's type in a JWK (RFC 7518, section 6; RFC 8037, section 2); `None` for a shared secret.
+    pub(super) fn public_members(&self) -> Option<Map<String, Value>> {
+        let text = |bytes: &[u8]| Value::String(URL_SAFE_NO_PAD.encode(bytes));
+        let name = |name: &str| Value::String(name.to_owned());
+        let members = match self {
+            Self::Hmac(..) => return None,
+            Self::Ed25519(pair) => {
+                vec![("kty", name("OKP")), ("crv", name("Ed25519")), ("x", text(pair.public_key().as_ref()))]
+            }
+            Self::P256(pair) | Self::P384(pair) => {
+                let curve = if matches!(self, Self::P256(_)) { "P-256" } else { "P-384" };
+                // The uncompressed point: 4, x, y.
+                let point = pair.public_key().as_ref().get(1..)?;
+                let (x, y) = point.split_at_checked(point.len() / 2)?;
+                vec![("kty", name("EC")), ("crv", name(curve)), ("x", text(x)), ("y", text(y))]
+            }
+            Self::Rsa(pair) => {
+                let public = PublicKeyComponents::<Vec<u8>>::from(pair.public());
+                vec![("kty", name("RSA")), ("n", text(&public.n)), ("e", text(&public.e))]
+            }
+        };
+        Some(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
     /// The base64url SHA-256 of the public key's DER `SubjectPublicKeyInfo`; `None` for a shared secret.

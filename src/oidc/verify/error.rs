@@ -48,6 +48,18 @@ pub enum VerifyError {
     WrongType,
 }
 
+/// Why something is not believed that is held against more rules than those of tokens.
+pub(in crate::oidc) trait Refusal {
+    /// The fault of the token, if it is one.
+    fn verify_error(&self) -> Option<&VerifyError>;
+}
+
+impl Refusal for VerifyError {
+    fn verify_error(&self) -> Option<&VerifyError> {
+        Some(self)
+    }
+}
+
 impl VerifyError {
     /// Whether newer keys of the provider could change the answer: no key fitted, or none of those that fitted had signed.
     /// The caller then reads the key set once more, if its cooldown allows.

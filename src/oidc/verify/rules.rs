@@ -60,12 +60,12 @@ impl Verifier {
         })
     }
 
-    pub(super) fn check_issuer(&self, stated: &str) -> Result<Issuer, VerifyError> {
+    pub(in crate::oidc) fn check_issuer(&self, stated: &str) -> Result<Issuer, VerifyError> {
         require(stated == self.issuer.as_str(), "iss")?;
         Ok(self.issuer.clone())
     }
 
-    pub(super) fn check_audience(&self, claims: &Claims) -> Result<(), VerifyError> {
+    pub(in crate::oidc) fn check_audience(&self, claims: &Claims) -> Result<(), VerifyError> {
         let own = self.client_id.as_str();
         let audiences = claims.audiences()?;
         if audiences.is_empty() {
@@ -95,7 +95,11 @@ impl Verifier {
         Ok((issued_at, expires_at))
     }
 
-    pub(super) fn check_expiry(&self, expires_at: Option<Timestamp>, now: Timestamp) -> Result<(), VerifyError> {
+    pub(in crate::oidc) fn check_expiry(
+        &self,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), VerifyError> {
         match expires_at {
             Some(at) if now >= at.plus(self.clock_skew) => Err(VerifyError::Expired),
             _ => Ok(()),
