@@ -3,6 +3,8 @@
 
 mod admin_action;
 mod logout_token;
+#[cfg(test)]
+mod tests;
 
 pub use admin_action::{
     AdminAction, AdminActionError, AdminContent, AdminWord, LogoutTargets, MAX_ADMIN_MESSAGE, MAX_LOGOUT_IDS,

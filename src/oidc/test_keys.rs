@@ -1,4 +1,7 @@
-//! Keys for the tests of this folder: they sign tokens as a provider would, and say themselves as JWKs.
+//! Keys for the tests of this folder: they sign tokens as a provider would, and say themselves as JWKs. And a relying party to show the
+//! tokens to.
+
+use std::{collections::BTreeSet, time::Duration};
 
 use base64::{
     Engine,
@@ -12,7 +15,8 @@ use ring::{
 };
 use serde_json::{Value, json};
 
-use super::{Algorithm, keys::KeySet};
+use super::{Algorithm, BearerAudience, ClientAuth, Config, ProviderId, RoleMappings, keys::KeySet};
+use crate::{domain::ClientId, http_client, tls::Trust};
 
 /// The bytes of a PEM file in `fixtures`.
 pub(super) fn der(pem: &str) -> Vec<u8> {
@@ -176,5 +180,36 @@ fn rsa_of(algorithm: Algorithm) -> &'static dyn signature::RsaEncoding {
         Algorithm::Ps384 => &signature::RSA_PSS_SHA384,
         Algorithm::Ps512 => &signature::RSA_PSS_SHA512,
         _ => &signature::RSA_PKCS1_SHA256,
+    }
+}
+
+/// The client `app` of `provider`, which also trusts the audience `friend`, with a clock skew of 30 seconds.
+pub(super) fn config(provider: ProviderId, algorithms: &[Algorithm], auth: &ClientAuth) -> Config {
+    Config {
+        provider,
+        client_id: ClientId::new("app"),
+        client_auth: auth.clone(),
+        pinned_key: None,
+        role_mappings: RoleMappings::All,
+        scopes: vec!["openid".to_owned()],
+        algorithms: algorithms.iter().copied().collect(),
+        clock_skew: Duration::from_secs(30),
+        trusted_audiences: BTreeSet::from(["friend".to_owned()]),
+        bearer_audience: BearerAudience::Named,
+        userinfo: false,
+        max_age: None,
+        acr_values: Vec::new(),
+        authorization_params: Vec::new(),
+        forwarded_params: BTreeSet::new(),
+        jwks_cooldown: Duration::ZERO,
+        jwks_ttl: Duration::from_secs(3600),
+        http: http_client::Config {
+            connect_timeout: Duration::from_secs(5),
+            total_timeout: Duration::from_secs(5),
+            pool_size: 0,
+            trust: Trust::default(),
+            identity: None,
+            proxy: None,
+        },
     }
 }

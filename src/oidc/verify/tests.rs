@@ -6,14 +6,10 @@ mod claims;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::{
-    http_client,
-    oidc::{
-        ClientAuth, ProviderId, RoleMappings,
-        claims::ClaimError,
-        test_keys::{TestKey, der, key_set},
-    },
-    tls::Trust,
+use crate::oidc::{
+    ClientAuth, ProviderId,
+    claims::ClaimError,
+    test_keys::{TestKey, config, der, key_set},
 };
 
 const NOW: i64 = 1_760_000_000;
@@ -33,33 +29,7 @@ fn at(seconds: i64) -> Timestamp {
 
 fn verifier(algorithms: &[Algorithm], auth: &ClientAuth) -> Verifier {
     let issuer = Issuer::new(ISSUER);
-    let config = Config {
-        provider: ProviderId::Plain { issuer: issuer.clone() },
-        client_id: ClientId::new("app"),
-        client_auth: auth.clone(),
-        pinned_key: None,
-        role_mappings: RoleMappings::All,
-        scopes: vec!["openid".to_owned()],
-        algorithms: algorithms.iter().copied().collect(),
-        clock_skew: Duration::from_secs(SKEW.unsigned_abs()),
-        trusted_audiences: BTreeSet::from(["friend".to_owned()]),
-        bearer_audience: crate::oidc::BearerAudience::Named,
-        userinfo: false,
-        max_age: None,
-        acr_values: Vec::new(),
-        authorization_params: Vec::new(),
-        forwarded_params: BTreeSet::new(),
-        jwks_cooldown: Duration::ZERO,
-        jwks_ttl: Duration::ZERO,
-        http: http_client::Config {
-            connect_timeout: Duration::ZERO,
-            total_timeout: Duration::ZERO,
-            pool_size: 0,
-            trust: Trust::default(),
-            identity: None,
-            proxy: None,
-        },
-    };
+    let config = config(ProviderId::Plain { issuer: issuer.clone() }, algorithms, auth);
     Verifier::new(issuer, &config)
 }
 
