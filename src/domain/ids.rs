@@ -46,6 +46,11 @@ id!(
     Issuer
 );
 id!(
+    /// Under which name the identity server reaches this node: registered there, and told as `client_session_host`. One exact spelling,
+    /// lower case and without a port, since Keycloak compares the two.
+    NodeHost
+);
+id!(
     /// One start of one node: random, made anew at every start. Tells whose clock stamped a proof.
     NodeIncarnation
 );

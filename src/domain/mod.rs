@@ -9,7 +9,7 @@ mod secret;
 mod session;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
-pub use ids::{AdapterSessionId, ClientId, Issuer, NodeIncarnation, Sid, Subject};
+pub use ids::{AdapterSessionId, ClientId, Issuer, NodeHost, NodeIncarnation, Sid, Subject};
 pub use principal::Principal;
 pub use random::{Random, SystemRandom, opaque_token};
 pub use secret::{Secret, SecretBytes, SecretString};

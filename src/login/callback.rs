@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{AdapterSessionId, SecretString, Session, SessionStatus, Timestamp, opaque_token},
     message::{Request, Response},
-    oidc::{self, RedeemError, Redemption, principal},
+    oidc::{self, ClientSession, RedeemError, Redemption, principal},
     respond::{Action, Audience, Blame, Page, Refusal, SignInFailed},
     session::{SetCookies, StoreError},
 };
@@ -75,11 +75,14 @@ impl Login {
 
     async fn complete(&self, attempt: &Attempt, params: &Params, visit: Visit<'_>) -> Result<SetCookies, SignInFailed> {
         let code = self.code(attempt, params).await?;
+        // Before the exchange, by which the provider learns it.
+        let id = AdapterSessionId::new(opaque_token(self.parts.random.as_ref()));
         let redemption = Redemption {
             code: &code,
             redirect_uri: &attempt.redirect_uri,
             nonce: attempt.nonce.expose(),
             pkce: &attempt.pkce,
+            client_session: Some(ClientSession { state: &id, host: &self.parts.node_host }),
         };
         let login = self.parts.provider.redeem(&redemption).await.map_err(|e| self.not_redeemed(attempt, &e))?;
         let now = self.parts.clock.now();
@@ -87,7 +90,7 @@ impl Login {
             let subject = &login.id_token.get().subject;
             self.parts.revocations.raise_not_before(subject, value, now, self.parts.lifetimes.max);
         }
-        let session = self.session(login);
+        let session = self.session(id, login);
         self.must_count(&session, attempt, now)?;
         let saved = self.parts.store.save(&session, visit.cookies, now).await;
         let set = saved.map_err(|error| self.not_saved(attempt, &error))?;
@@ -173,13 +176,13 @@ impl Login {
     }
 
     /// A new session, whatever the browser brought: nothing of before the login lives on in it.
-    fn session(&self, login: oidc::Login) -> Session {
+    fn session(&self, adapter_session_id: AdapterSessionId, login: oidc::Login) -> Session {
         let now = self.parts.clock.now();
         let principal = principal(&login, &self.parts.wanted_claims, self.parts.provider.role_mappings());
         let id_token = login.id_token.get();
         let token_iat = login.access_token.as_ref().map_or(id_token.issued_at, |claims| claims.get().issued_at);
         Session {
-            adapter_session_id: AdapterSessionId::new(opaque_token(self.parts.random.as_ref())),
+            adapter_session_id,
             issuer: id_token.issuer.clone(),
             sid: id_token.sid.clone(),
             principal,

@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::{
     caller::Caller,
-    domain::{Clock, Lifetimes, NodeIncarnation, Random, Session},
+    domain::{Clock, Lifetimes, NodeHost, NodeIncarnation, Random, Session},
     message::{Request, Response},
     oidc::{Authorization, Provider},
     respond::Refusal,
@@ -97,6 +97,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// This start of this node, for `proved_by`.
     pub incarnation: NodeIncarnation,
+    /// Where the identity server reaches this node, told to it with every sign-in.
+    pub node_host: NodeHost,
     /// How long sessions live.
     pub lifetimes: Lifetimes,
     /// Claims that headers ask for, beyond the usual ones.

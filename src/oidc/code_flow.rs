@@ -15,6 +15,7 @@ use super::{
     Provider, ProviderId,
     claims::{AccessTokenClaims, IdTokenClaims},
     client_assertion::SigningFailed,
+    client_session::ClientSession,
     provider::{NotReady, Snapshot},
     verify::{IdTokenChecks, Verified},
     wire::TokenReply,
@@ -54,6 +55,8 @@ pub struct Redemption<'a> {
     pub nonce: &'a str,
     /// The attempt's PKCE verifier.
     pub pkce: &'a SecretString,
+    /// What the session will be known by, for a Keycloak realm to call it.
+    pub client_session: Option<ClientSession<'a>>,
 }
 
 /// A login as the provider vouches for it; every claim verified.
@@ -179,7 +182,8 @@ impl Provider {
         let mut request = client
             .exchange_code(AuthorizationCode::new(redemption.code.expose().clone()))
             .set_pkce_verifier(PkceCodeVerifier::new(redemption.pkce.expose().clone()));
-        for (name, value) in self.assertion_params(snapshot, now)? {
+        let further = self.client_session_params(redemption.client_session);
+        for (name, value) in self.assertion_params(snapshot, now)?.into_iter().chain(further) {
             request = request.add_extra_param(name, value);
         }
         let http = |request| call(self.http.clone(), request);

@@ -1,5 +1,5 @@
-//! Ending things at the provider: revoking a refresh token server to server (RFC 7009), and the address that ends the browser's
-//! session there (OpenID Connect RP-Initiated Logout 1.0, section 2).
+//! Ending things at the provider: revoking a refresh token server to server (RFC 7009, or Keycloak's logout endpoint), and the address
+//! that ends the browser's session there (OpenID Connect RP-Initiated Logout 1.0, section 2).
 
 use http::StatusCode;
 use thiserror::Error;
@@ -32,17 +32,24 @@ impl From<authenticated_form::Unsendable> for RevokeError {
 }
 
 impl Provider {
-    /// Revokes `refresh_token`.
+    /// Revokes `refresh_token`. A Keycloak realm without a revocation endpoint (before 10) ends the token's session at its logout endpoint
+    /// instead, as Keycloak's adapters do (`ServerRequest.invokeLogout`).
     ///
     /// # Errors
     /// When the provider did not confirm it.
     pub async fn revoke(&self, refresh_token: &SecretString) -> Result<(), RevokeError> {
         let snapshot = self.snapshot().await.map_err(|_| RevokeError::Nowhere)?;
-        let url = snapshot.metadata.revocation_endpoint.as_ref().ok_or(RevokeError::Nowhere)?;
-        let fields = [("token", refresh_token.expose().as_str()), ("token_type_hint", "refresh_token")];
-        let answer = self.http.call(self.authenticated_form(&snapshot, url, &fields)?).await?;
+        let token = refresh_token.expose().as_str();
+        let request = if let Some(url) = &snapshot.metadata.revocation_endpoint {
+            self.authenticated_form(&snapshot, url, &[("token", token), ("token_type_hint", "refresh_token")])
+        } else {
+            let realms = snapshot.metadata.end_session_endpoint.as_ref().filter(|_| self.is_keycloak());
+            self.authenticated_form(&snapshot, realms.ok_or(RevokeError::Nowhere)?, &[("refresh_token", token)])
+        };
+        let answer = self.http.call(request?).await?;
         match answer.status() {
-            StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
+            StatusCode::OK if snapshot.metadata.revocation_endpoint.is_some() => Ok(()),
+            StatusCode::NO_CONTENT => Ok(()),
             status => Err(RevokeError::Status(status)),
         }
     }

@@ -12,6 +12,7 @@ use super::{
     Provider, ProviderId,
     claims::{AccessTokenClaims, IdTokenClaims},
     client_assertion::SigningFailed,
+    client_session::ClientSession,
     code_flow::{CallError, TokenTypeIsNotBearer, call, is_bearer, refusal_name},
     principal::Sources,
     provider::{NotReady, Snapshot},
@@ -95,7 +96,8 @@ impl Provider {
         answered
     }
 
-    /// Spends `refresh`, the refresh token of `session`, for new tokens.
+    /// Spends `refresh`, the refresh token of `session`, for new tokens. With `client_session` a Keycloak realm learns anew which node the
+    /// session is at.
     ///
     /// # Errors
     /// See [`RefreshError`]; only with `Ended` and `Untrusted` is the session over.
@@ -104,10 +106,11 @@ impl Provider {
         session: &Session,
         refresh: &SecretString,
         wanted: &[String],
+        client_session: Option<ClientSession<'_>>,
     ) -> Result<Refreshed, RefreshError> {
         let snapshot = self.snapshot().await.map_err(|NotReady| unavailable(&NotReady))?;
         let asked_at = self.clock.now();
-        let reply = self.spend(&snapshot, refresh, asked_at).await?;
+        let reply = self.spend(&snapshot, refresh, client_session, asked_at).await?;
         is_bearer(&reply).map_err(|TokenTypeIsNotBearer| uncertain("the access token is not a bearer token"))?;
         let tokens = renewed_tokens(&reply, session, asked_at);
         let id_token = match reply.extra_fields().id_token.as_deref() {
@@ -139,11 +142,13 @@ impl Provider {
         &self,
         snapshot: &Snapshot,
         refresh: &SecretString,
+        client_session: Option<ClientSession<'_>>,
         now: Timestamp,
     ) -> Result<TokenReply, RefreshError> {
         let refresh = RefreshToken::new(refresh.expose().clone());
         let mut request = snapshot.client.exchange_refresh_token(&refresh);
-        for (name, value) in self.assertion_params(snapshot, now).map_err(|error: SigningFailed| unavailable(&error))? {
+        let assertion = self.assertion_params(snapshot, now).map_err(|error: SigningFailed| unavailable(&error))?;
+        for (name, value) in assertion.into_iter().chain(self.client_session_params(client_session)) {
             request = request.add_extra_param(name, value);
         }
         let http = |request| call_plainly(self.http.clone(), request);

@@ -61,13 +61,26 @@ impl Provider {
         access_token: &SecretString,
         subject: &Subject,
     ) -> Result<Option<Map<String, Value>>, UserInfoError> {
-        let Some(url) = self.userinfo_url(snapshot) else { return Ok(None) };
+        match self.userinfo_url(snapshot) {
+            Some(url) => self.ask_userinfo(snapshot, url, access_token, subject).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What UserInfo at `url` says of `subject`.
+    pub(super) async fn ask_userinfo(
+        &self,
+        snapshot: &Snapshot,
+        url: &Url,
+        access_token: &SecretString,
+        subject: &Subject,
+    ) -> Result<Map<String, Value>, UserInfoError> {
         let mut request = Request::new(Vec::new());
         *request.uri_mut() = url.as_str().parse().map_err(|_| UserInfoError::Unsendable)?;
         *request.headers_mut() = bearer(access_token)?;
         let claims = self.read_userinfo(snapshot, self.http.call(request).await?).await?;
         let about = claims.get("sub").and_then(Value::as_str);
-        if about == Some(subject.as_str()) { Ok(Some(claims)) } else { Err(UserInfoError::Subject) }
+        if about == Some(subject.as_str()) { Ok(claims) } else { Err(UserInfoError::Subject) }
     }
 
     async fn read_userinfo(

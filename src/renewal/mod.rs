@@ -15,9 +15,9 @@ mod known;
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    domain::{Clock, Lifetimes, Session, Timestamp},
+    domain::{Clock, Lifetimes, NodeHost, Session, Timestamp},
     lifecycle::Errands,
-    oidc::{Provider, RefreshError, Refreshed},
+    oidc::{ClientSession, Provider, RefreshError, Refreshed},
     revocation::Revocations,
     session::SessionCodec,
     status::{Metrics, Streams},
@@ -50,6 +50,8 @@ pub struct Parts {
     pub lifetimes: Lifetimes,
     /// Claims that headers ask for, beyond the usual ones.
     pub wanted_claims: Vec<String>,
+    /// Where the identity server reaches this node, told to it with every refresh.
+    pub node_host: NodeHost,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where refreshes run, so that no client's going away ends one.
@@ -168,7 +170,8 @@ impl Renewals {
         if in_doubt && !self.parts.provider.answers().await {
             return self.failed(&session, &RefreshError::Unavailable("it does not answer at all".to_owned()));
         }
-        match self.parts.provider.refresh(&session, refresh, &self.parts.wanted_claims).await {
+        let here = ClientSession { state: &session.adapter_session_id, host: &self.parts.node_host };
+        match self.parts.provider.refresh(&session, refresh, &self.parts.wanted_claims, Some(here)).await {
             Ok(refreshed) if self.is_ended(&session) => self.let_go(refreshed).await,
             Ok(refreshed) => self.renewed(&session, refreshed),
             Err(error) => self.failed(&session, &error),
