@@ -14,6 +14,8 @@ mod end_session;
 mod jose;
 mod key_source;
 mod keys;
+#[cfg(test)]
+mod live_tests;
 mod metadata;
 mod password;
 mod pinned_key;
