@@ -4,6 +4,7 @@ mod authorization;
 mod client_authentication;
 mod discovery;
 mod end_session;
+mod nodes;
 mod pages;
 mod revocation;
 mod sessions;
@@ -30,21 +31,13 @@ pub(crate) fn answer(state: &mut State, endpoint: Endpoint, received: &Received,
         (Endpoint::UserInfo, "GET" | "POST") => userinfo::userinfo(state, received, faults),
         (Endpoint::EndSession, "GET" | "POST") => end_session::end_session(state, received),
         (Endpoint::Revocation, "POST") => revocation::revoke(state, received),
-        (Endpoint::NodeRegistration, "POST") => register_node(state, received),
+        (Endpoint::NodeRegistration, "POST") => nodes::register(state, received),
         (Endpoint::Sessions, "GET") => sessions::list(state),
         (Endpoint::Sessions, "POST") => sessions::end(state, received),
         (Endpoint::Unknown, _) => Answer::empty(404),
         _ => Answer::empty(405),
     };
     faults.iter().fold(answer, spoil)
-}
-
-/// Keycloak's node registration: 204 for whoever authenticates as a client (keycloak-adapter: `ClientsManagementService`).
-fn register_node(state: &mut State, received: &Received) -> Answer {
-    match client_authentication::authenticate(state, received) {
-        Ok(_) => Answer::empty(204),
-        Err(refused) => refused,
-    }
 }
 
 fn spoil(mut answer: Answer, fault: &Fault) -> Answer {

@@ -45,7 +45,7 @@ pub enum OldKeys {
 #[derive(Debug)]
 pub struct IdentityServer {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     running: Option<Running>,
 }
 

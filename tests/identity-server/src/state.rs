@@ -56,6 +56,8 @@ pub(crate) struct State {
     /// Keys of earlier generations that are still published.
     pub(crate) old_keys: Vec<Value>,
     pub(crate) junk_keys: Vec<Value>,
+    /// When each node was last registered, by client and host; `None` once it was taken off.
+    pub(crate) nodes: Bounded<(String, String), Option<i64>>,
     /// Sessions by `sid`.
     pub(crate) logins: Bounded<String, Login>,
     pub(crate) codes: Bounded<String, Code>,
@@ -114,6 +116,7 @@ impl State {
             keys: Generation::make(0)?,
             old_keys: Vec::new(),
             junk_keys: Vec::new(),
+            nodes: Bounded::default(),
             logins: Bounded::default(),
             codes: Bounded::default(),
             access_tokens: Bounded::default(),
