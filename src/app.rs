@@ -2,6 +2,7 @@
 //! stores and clients; nobody imports it but the commands.
 
 mod listener;
+mod registrar;
 
 use std::{fmt, future::Future, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
@@ -12,7 +13,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     admin::Admin,
-    background::{certificate::CertificateWatch, discovery::Discovery},
+    background::{
+        certificate::CertificateWatch,
+        discovery::Discovery,
+        registration::{self, Registration},
+    },
     config::Config,
     domain::{Clock, NodeHost, NodeIncarnation, Random, opaque_token},
     front::Worker,
@@ -43,6 +48,7 @@ pub struct App {
     status: Arc<Admin>,
     streams: Arc<Streams>,
     discovery: Discovery,
+    registration: Option<Registration>,
     errands: Errands,
     /// How long one call to the identity server may take: its answer may be worth a session.
     errand_patience: Duration,
@@ -112,6 +118,7 @@ impl App {
         }
         let status = Arc::new(Admin {
             readiness: Arc::new(Readiness::default()),
+            registration: Arc::new(registrar::status(&config)),
             metrics: Arc::new(Metrics::new()?),
             revocations: Arc::new(Revocations::default()),
         });
@@ -129,6 +136,7 @@ impl App {
             streams: Arc::default(),
             errands: Errands::here(),
         };
+        let registration = registrar::build(&config, &lasting, world);
         let site = site(config, &lasting, world)?;
         let discovery = Discovery {
             provider,
@@ -146,6 +154,7 @@ impl App {
             status,
             streams: lasting.streams,
             discovery,
+            registration,
             errands: lasting.errands,
             errand_patience,
             random: world.random.clone(),
@@ -165,7 +174,8 @@ impl App {
         self.admin.address()
     }
 
-    /// Serves until `stop` is done; then not ready, then finishes what is in flight up to the drain limit, then ends.
+    /// Serves until `stop` is done; then not ready, then finishes what is in flight up to the drain limit, then takes this node off
+    /// the identity server's list, then ends.
     ///
     /// # Errors
     /// When a listener fails.
@@ -176,6 +186,7 @@ impl App {
         tracing::info!(listener = "public", address = %self.public, "listening");
         tracing::info!(listener = "admin", address = %self.admin, "listening");
         supervisor.spawn("discovery", self.discovery.run(shutdown.clone()));
+        let registrar = registrar::start(self.registration);
         for encryption in [self.public_tls, self.admin_tls].into_iter().flatten() {
             supervisor.spawn("certificate", encryption.watch.run(shutdown.clone()));
         }
@@ -192,7 +203,8 @@ impl App {
                 futures_util::join!(servers, finish(&public_handle, &admin_handle)).0
             }
         };
-        self.errands.finish(self.errand_patience).await;
+        // Together: a slow identity server is waited for once, and the node leaves its list before patience with the process ends.
+        futures_util::join!(self.errands.finish(self.errand_patience), registrar.finish(registration::ENDS_WITHIN));
         supervisor.finish(LOOPS_END_WITHIN).await;
         tracing::info!("stopped");
         public.and(admin)

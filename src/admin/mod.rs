@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, http::header, web};
 
 use crate::{
     revocation::Revocations,
-    status::{Metrics, Readiness},
+    status::{Metrics, Readiness, RegistrationStatus},
     tls::ListenerTls,
 };
 
@@ -24,6 +24,8 @@ pub struct Config {
 pub struct Admin {
     /// Whether this node should be sent traffic.
     pub readiness: Arc<Readiness>,
+    /// Whether this node is registered at the identity server.
+    pub registration: Arc<RegistrationStatus>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What was ended.

@@ -3,3 +3,4 @@
 pub mod backoff;
 pub mod certificate;
 pub mod discovery;
+pub mod registration;

@@ -14,6 +14,7 @@ mod fault;
 mod file;
 mod keycloak;
 mod nearest;
+mod node;
 mod path;
 mod pem;
 mod provider;
@@ -33,7 +34,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{admin, caller, login, oidc, proxy, renewal, session, telemetry, tls::ListenerTls};
+use crate::{
+    admin, background::registration, caller, domain::NodeHost, login, oidc, proxy, renewal, session, telemetry,
+    tls::ListenerTls,
+};
 use fault::{JsonPath, Report};
 use value::Node;
 
@@ -55,6 +59,10 @@ pub struct Config {
     pub telemetry: telemetry::Config,
     /// The site's provider.
     pub oidc: oidc::Config,
+    /// What this node is called there.
+    pub node_host: NodeHost,
+    /// How this node is registered there, if it is to be.
+    pub registration: Option<registration::Config>,
     /// The site's sessions.
     pub session: session::Config,
     /// When the site's sessions are renewed.
@@ -98,7 +106,7 @@ impl Config {
             let root = Node::root(&tree, &report).object(&keycloak::names());
             keycloak::note_effects(&root);
             keycloak::check_choices(&root);
-            sidecar::read(&root)
+            sidecar::read(&root, env)
         });
         let (config, warnings) = report.conclude(config)?;
         Ok(Self { warnings, ..config })

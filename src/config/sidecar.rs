@@ -6,7 +6,9 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{
-    Config, Listen, address, bearer, claims, cookie, keycloak, path, provider, redirect_rewrite, rules, tls,
+    Config, Listen, address, bearer, claims, cookie,
+    environment::Environment,
+    keycloak, node, path, provider, redirect_rewrite, rules, tls,
     value::{Node, Object},
 };
 use crate::{
@@ -18,7 +20,7 @@ use crate::{
     telemetry::{self, LogFormat},
 };
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "admin",
     "allowed-hosts",
     "attempt-ttl",
@@ -29,6 +31,7 @@ const KEYS: [&str; 21] = [
     "limits",
     "listen",
     "log",
+    "node-host",
     "path-prefix",
     "provider",
     "public-url",
@@ -43,12 +46,11 @@ const KEYS: [&str; 21] = [
 ];
 
 /// Keys that are planned: refused, since what they ask for would not happen.
-const LATER: [&str; 14] = [
+const LATER: [&str; 13] = [
     "app-logout-hook",
     "app-session-cookies",
     "assertion",
     "frontchannel-logout",
-    "node-host",
     "outage-proof",
     "peers",
     "persist",
@@ -77,11 +79,13 @@ const HOUR: Duration = Duration::from_secs(3600);
 const MAX_HEAD: u64 = 120 << 10;
 
 /// The whole configuration, warnings apart, unless something that has no default is missing or wrong.
-pub(super) fn read(root: &Object<'_>) -> Option<Config> {
+pub(super) fn read(root: &Object<'_>, env: &dyn Environment) -> Option<Config> {
     let keys = root.at("sidecar").object_with_later(&KEYS, &LATER);
     let ssl_required = keycloak::ssl_required(root);
     let public_url = public_url(&keys.at("public-url"), ssl_required);
     let oidc = provider::read(root, &keys.at("provider"), public_url.as_ref());
+    let node_host = node::host(&keys.at("node-host"), env);
+    let registration = node::registration(root, &keys.at("node-host"), &node_host, oidc.as_ref());
     let listen = keys.at("listen").parse(address::listen).unwrap_or(Listen::Tcp(LISTEN));
     let admin = admin(&keys.at("admin"), &listen);
     let path_prefix = keys.at("path-prefix").parse(path::prefix).unwrap_or_else(|| PATH_PREFIX.to_owned());
@@ -119,6 +123,8 @@ pub(super) fn read(root: &Object<'_>) -> Option<Config> {
         caller,
         telemetry,
         oidc: oidc?,
+        node_host,
+        registration,
         session,
         renewal: keycloak::renewal(root),
         login,

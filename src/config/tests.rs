@@ -5,6 +5,7 @@ mod claims_and_redirects;
 mod faults;
 mod keycloak_keys;
 mod meaning;
+mod node;
 mod secrets;
 mod sources;
 mod tls;
@@ -48,7 +49,8 @@ fn env(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 fn read(tree: &Value) -> Result<Config, Faults> {
-    Config::from_json(&tree.to_string(), &env(&[]))
+    // A machine with a name, as every real one.
+    Config::from_json(&tree.to_string(), &env(&[("HOSTNAME", "shop-1")]))
 }
 
 /// What `tree` means; it has no fault.

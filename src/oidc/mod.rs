@@ -22,6 +22,7 @@ mod pinned_key;
 mod proof;
 mod provider;
 mod refresh;
+mod registration;
 mod strict_json;
 #[cfg(test)]
 mod test_keys;
@@ -55,6 +56,7 @@ pub use principal::{RoleMappings, principal};
 pub use proof::{Proof, ProofError};
 pub use provider::{BuildError, NotReady, Provider};
 pub use refresh::{RefreshError, Refreshed};
+pub use registration::RegistrationError;
 pub use userinfo::UserInfoError;
 pub use verify::{Verified, VerifyError};
 

@@ -17,6 +17,8 @@ pub struct Metrics {
     refreshes: IntCounterVec,
     credentials: IntCounterVec,
     certificates: IntCounterVec,
+    registrations: IntCounterVec,
+    registered: IntGauge,
     tunnels: IntCounterVec,
     tunnels_open: IntGauge,
     ready: IntGauge,
@@ -57,6 +59,15 @@ impl Metrics {
             &["listener", "outcome"],
         )?;
         registry.register(Box::new(certificates.clone()))?;
+        let registrations = counter(
+            "doorward_registrations_total",
+            "Registrations of this node at the identity server, by what became of them.",
+            "outcome",
+        )?;
+        let registered = gauge(
+            "doorward_registered",
+            "1 when the identity server confirmed this node's registration when last asked.",
+        )?;
         let tunnels = counter("doorward_tunnels_total", "WebSockets that were open, by what ended them.", "outcome")?;
         let tunnels_open = gauge("doorward_tunnels_open", "WebSockets that are open.")?;
         let ready = gauge("doorward_ready", "1 when this node should be sent traffic.")?;
@@ -81,6 +92,8 @@ impl Metrics {
             refreshes,
             credentials,
             certificates,
+            registrations,
+            registered,
             tunnels,
             tunnels_open,
             ready,
@@ -145,6 +158,12 @@ impl Metrics {
     /// A listener's certificate files changed: the new pair is served, or the old one is kept.
     pub fn certificate(&self, listener: &'static str, outcome: &'static str) {
         self.certificates.with_label_values(&[listener, outcome]).inc();
+    }
+
+    /// This node's registration, or its end, came to `outcome`; only `ok` leaves it registered.
+    pub fn registration(&self, outcome: &'static str) {
+        self.registrations.with_label_values(&[outcome]).inc();
+        self.registered.set(i64::from(outcome == "ok"));
     }
 
     /// A WebSocket was opened.

@@ -26,6 +26,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "renewal",
             "oidc",
             "admin",
+            "background",
             "http_client",
             "tls",
             "telemetry",

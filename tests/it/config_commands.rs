@@ -117,12 +117,12 @@ fn check_asks_the_identity_server_and_tells_what_to_register() {
 }
 
 #[test]
-fn check_and_serve_name_a_key_that_does_nothing_yet() {
+fn check_and_serve_name_a_key_that_does_nothing() {
     let (_clock, _server, _application, _, mut config) = Options::keycloak().prepare();
-    config["register-node-at-startup"] = json!(true);
+    config["turn-off-change-session-id-on-login"] = json!(true);
     let printed = text(&with_file("check", &config).stdout);
-    assert!(printed.lines().any(|line| line.starts_with("warning: register-node-at-startup")), "{printed}");
+    assert!(printed.lines().any(|line| line.starts_with("warning: turn-off-change-session-id-on-login")), "{printed}");
     let program = Program::serve(&config);
     program.address("public");
-    assert!(program.printed().contains("register-node-at-startup"));
+    assert!(program.printed().contains("turn-off-change-session-id-on-login"));
 }

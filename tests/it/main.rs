@@ -30,6 +30,7 @@ mod operation;
 mod paths;
 mod patience;
 mod refresh;
+mod registration;
 mod rules;
 mod sessions;
 mod sign_out;

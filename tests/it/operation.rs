@@ -88,9 +88,9 @@ fn a_second_signal_ends_what_is_in_flight() {
 #[test]
 fn sigterm_right_at_the_start_is_an_orderly_end_too() {
     let (_clock, _server, _application, _, mut config) = Options::keycloak().prepare();
-    config["register-node-at-startup"] = json!(true);
+    config["turn-off-change-session-id-on-login"] = json!(true);
     let program = Program::serve(&config);
-    until("it starts", || program.printed().contains("register-node-at-startup").then_some(()));
+    until("it starts", || program.printed().contains("turn-off-change-session-id-on-login").then_some(()));
     program.terminate();
     assert_eq!(program.wait(), Some(0), "{}", program.printed());
 }
