@@ -19,7 +19,7 @@ use crate::{
         registration::{self, Registration},
     },
     config::Config,
-    domain::{Clock, NodeHost, NodeIncarnation, Random, opaque_token},
+    domain::{Clock, NodeIncarnation, Random, opaque_token},
     front::Worker,
     lifecycle::{Errands, Shutdown, Supervisor},
     login::{self, Login},
@@ -102,8 +102,6 @@ pub enum StartError {
 
 /// The one site of this version. Its name is in every seal.
 const SITE: &str = "default";
-/// Where the identity server reaches this node.
-const NODE_HOST: &str = "localhost";
 /// Longest time for loops to end after the listeners have.
 const LOOPS_END_WITHIN: Duration = Duration::from_secs(5);
 
@@ -273,7 +271,7 @@ fn site(config: Config, lasting: &Lasting, world: &World) -> Result<Site, StartE
             metrics: status.metrics.clone(),
             lifetimes,
             wanted_claims: wanted_claims.clone(),
-            node_host: NodeHost::new(NODE_HOST),
+            node_host: status.registration.host().clone(),
             clock: world.clock.clone(),
             errands: errands.clone(),
         },
@@ -284,7 +282,7 @@ fn site(config: Config, lasting: &Lasting, world: &World) -> Result<Site, StartE
         revocations: status.revocations.clone(),
         streams: streams.clone(),
         metrics: status.metrics.clone(),
-        node_host: NodeHost::new(NODE_HOST),
+        node_host: status.registration.host().clone(),
         incarnation: NodeIncarnation::new(opaque_token(world.random.as_ref())),
         lifetimes,
         wanted_claims: wanted_claims.clone(),

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use identity_server::{ClientAuthentication, Endpoint::NodeRegistration, Fault, IdentityServer, http, http::Request};
+use identity_server::{
+    ClientAuthentication, Endpoint, Endpoint::NodeRegistration, Fault, IdentityServer, http, http::Request,
+};
 use serde_json::{Value, json};
 
 use crate::support::{Adapter, CLIENT, Options, Program, Scene, until};
@@ -62,6 +64,16 @@ fn a_node_is_registered_before_it_is_ready_and_before_any_request() {
     assert_eq!((registrations(&scene, "ok"), scene.adapter.metric("doorward_registered")), (1, 1));
     scene.signed_in();
     assert_eq!(scene.server.calls(NodeRegistration), 1, "a request registered it again");
+}
+
+/// Keycloak compares the two byte for byte, and drops the host of a sign-in that it does not know.
+#[test]
+fn a_sign_in_names_the_host_that_is_registered() {
+    let scene = at_startup().start();
+    scene.signed_in();
+    let exchange = scene.server.last(Endpoint::Token).unwrap();
+    assert_eq!(exchange.field("client_session_host"), Some(HOST));
+    assert!(listed(&scene.server).is_some());
 }
 
 #[test]
