@@ -42,6 +42,7 @@ pub mod http_client;
 pub mod tls;
 pub mod lifecycle;
 pub mod telemetry;
+pub mod audit;
 pub mod expiring;
 pub mod remembered;
 pub mod domain;
