@@ -132,7 +132,7 @@ pub enum Event<'a> {
         session: Option<&'a AdapterSessionId>,
         /// The session at the identity server.
         sid: Option<&'a Sid>,
-        /// How many WebSockets, event streams and long answers were closed with it.
+        /// How many tunnels, event streams and long answers were closed with it.
         streams: usize,
     },
     /// This node was to be registered at the identity server, or taken out.
@@ -153,6 +153,20 @@ pub fn record(event: &Event<'_>, now: Timestamp) {
     }
 }
 
+/// Writes that a user signed in and has `session`, from the address `client`.
+pub fn signed_in(session: &Session, client: Option<IpAddr>, now: Timestamp) {
+    let (principal, sid) = (&session.principal, session.sid.as_ref());
+    let (subject, username) = (&principal.subject, principal.username.as_deref());
+    record(&Event::SignedIn { subject, username, sid, session: &session.adapter_session_id, client }, now);
+}
+
+/// Writes that somebody signed out here; `revoked_at_provider` says what became of the refresh token there.
+pub fn signed_out(by: &str, session: Option<&Session>, revoked_at_provider: &str, now: Timestamp) {
+    let subject = session.map(|session| &session.principal.subject);
+    let session = session.map(|session| &session.adapter_session_id);
+    record(&Event::SignedOut { by, subject, session, revoked_at_provider }, now);
+}
+
 /// Writes that `session` was to be renewed.
 pub fn refreshed(outcome: &str, session: &Session, now: Timestamp) {
     let (subject, session) = (&session.principal.subject, &session.adapter_session_id);
@@ -169,6 +183,17 @@ pub fn proved(reason: &str, outcome: &str, session: &Session, now: Timestamp) {
 pub fn ended(by: &str, session: &Session, streams: usize, now: Timestamp) {
     let (subject, id) = (Some(&session.principal.subject), Some(&session.adapter_session_id));
     record(&Event::Ended { by, subject, session: id, sid: session.sid.as_ref(), streams }, now);
+}
+
+/// Writes that the rules did not let `subject` through, who came with `session` or with a bearer token.
+pub fn forbidden(subject: &Subject, session: Option<&Session>, now: Timestamp) {
+    let session = session.map(|session| &session.adapter_session_id);
+    record(&Event::Refused { reason: "forbidden", detail: None, subject: Some(subject), session }, now);
+}
+
+/// Writes that a bearer token, or user and password, were not believed; `why` in our own words.
+pub fn credential_refused(why: &str, now: Timestamp) {
+    record(&Event::Refused { reason: "credential", detail: Some(why), subject: None, session: None }, now);
 }
 
 /// Writes that `session` was presented, and did not let through whoever did.
@@ -200,6 +225,7 @@ fn bounded(value: Value) -> Value {
     }
 }
 
+#[expect(clippy::ref_option, reason = "serde hands a field over like this")]
 fn instant<S: Serializer>(value: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     value.map(rfc3339).serialize(serializer)
 }

@@ -16,7 +16,7 @@
 //! revoked server to server; then the browser is sent to end its session at the provider.
 //!
 //! **In the background** ([`background`]) the provider's metadata and keys are read until they are there, and read again before they grow
-//! old. [`admin`] tells on a listener of its own whether this node is ready, and what it counts.
+//! old. [`admin`] tells on a listener of its own whether this node is ready, and what it counts. What happened to whom goes to [`audit`].
 //!
 //! The modules, in the order in which data meets them:
 

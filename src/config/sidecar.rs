@@ -17,7 +17,7 @@ use crate::{
     login::{self, ResponseMode},
     oidc,
     proxy::{self, IdentityValue, Limits, gateway},
-    telemetry::{self, LogFormat},
+    telemetry::{self, AuditTo, LogFormat},
 };
 
 const KEYS: [&str; 22] = [
@@ -161,14 +161,16 @@ fn response_mode(node: &Node<'_>, secure: bool) -> ResponseMode {
 }
 
 fn telemetry(node: &Node<'_>) -> telemetry::Config {
-    let keys = node.object(&["filter", "format"]);
+    let keys = node.object(&["audit", "filter", "format"]);
     let filter = |text: &str| match EnvFilter::try_new(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err("must be a filter, for example `info` or `doorward=debug,info`"),
     };
+    let audit = [("stdout", AuditTo::Stdout), ("stderr", AuditTo::Stderr), ("off", AuditTo::Off)];
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     telemetry::Config {
         format: keys.at("format").one_of(&formats).unwrap_or(LogFormat::Text),
+        audit: keys.at("audit").one_of(&audit).unwrap_or(AuditTo::Stdout),
         filter: keys.at("filter").parse(filter).unwrap_or_else(|| LOG_FILTER.to_owned()),
     }
 }

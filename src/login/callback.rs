@@ -9,6 +9,7 @@ use super::{
     redirect, with_cookies,
 };
 use crate::{
+    audit,
     domain::{AdapterSessionId, SecretString, Session, SessionStatus, Timestamp, opaque_token},
     message::{Request, Response},
     oidc::{self, ClientSession, RedeemError, Redemption, principal},
@@ -20,6 +21,16 @@ use crate::{
 const MAX_FORM: usize = 64 * 1024;
 /// Longest part of a provider's error that is shown, in characters.
 const MAX_SHOWN: usize = 200;
+
+/// Why a callback became no session.
+struct NotSignedIn {
+    /// A word for metrics and audit lines.
+    reason: &'static str,
+    /// `error` of the provider, if it sent one.
+    error: Option<String>,
+    /// What is shown.
+    shown: SignInFailed,
+}
 
 /// What a callback says, once it belongs to an attempt.
 enum Answer {
@@ -42,7 +53,7 @@ impl Login {
                 Ok(with_cookies(redirect(status, self.landing(&attempt.return_to, visit.caller).as_str())?, &all))
             }
             Err(failed) => {
-                let page = Refusal::SignInFailed(failed).into_response(audience, &id);
+                let page = Refusal::SignInFailed(self.note(failed, visit)).into_response(audience, &id);
                 Ok(with_cookies(page, &forget))
             }
         }
@@ -58,8 +69,8 @@ impl Login {
 
     /// Missing, foreign, expired or used: the reasons look alike to whoever sent it. Never a redirect, which could loop.
     fn no_attempt(&self, visit: Visit<'_>) -> Result<Response, Refusal> {
-        self.parts.metrics.sign_in("no_attempt");
         if visit.current().is_some() {
+            self.parts.metrics.sign_in("no_attempt");
             let page = Page {
                 title: "You are signed in".to_owned(),
                 text: "This sign-in was already completed, or belongs to another tab.".to_owned(),
@@ -70,10 +81,20 @@ impl Login {
         }
         tracing::info!("a callback belongs to no attempt of this browser");
         let message = "This sign-in has expired, was already completed, or was begun in another browser.";
-        Err(Refusal::SignInFailed(self.failed(Blame::Browser, message, &ReturnTo::home())))
+        let failed = self.failed("no_attempt", Blame::Browser, message, &ReturnTo::home());
+        Err(Refusal::SignInFailed(self.note(failed, visit)))
     }
 
-    async fn complete(&self, attempt: &Attempt, params: &Params, visit: Visit<'_>) -> Result<SetCookies, SignInFailed> {
+    /// Counts and tells a sign-in that came to nothing. What is left is what is shown.
+    fn note(&self, failed: NotSignedIn, visit: Visit<'_>) -> SignInFailed {
+        let NotSignedIn { reason, error, shown } = failed;
+        self.parts.metrics.sign_in(reason);
+        let event = audit::Event::SignInFailed { reason, error: error.as_deref(), client: visit.caller.client };
+        audit::record(&event, self.parts.clock.now());
+        shown
+    }
+
+    async fn complete(&self, attempt: &Attempt, params: &Params, visit: Visit<'_>) -> Result<SetCookies, NotSignedIn> {
         let code = self.code(attempt, params).await?;
         // Before the exchange, by which the provider learns it.
         let id = AdapterSessionId::new(opaque_token(self.parts.random.as_ref()));
@@ -95,48 +116,46 @@ impl Login {
         let saved = self.parts.store.save(&session, visit.cookies, now).await;
         let set = saved.map_err(|error| self.not_saved(attempt, &error))?;
         if let Some(replaced) = visit.known() {
-            self.end(replaced);
+            audit::ended("sign_in", replaced, self.end(replaced), now);
         }
         tracing::info!(subject = %session.principal.subject, "signed in");
+        audit::signed_in(&session, visit.caller.client, now);
         Ok(set)
     }
 
     /// A session that would not count at its first use is none: to go on would be to come back at once, for ever.
-    fn must_count(&self, session: &Session, attempt: &Attempt, now: Timestamp) -> Result<(), SignInFailed> {
+    fn must_count(&self, session: &Session, attempt: &Attempt, now: Timestamp) -> Result<(), NotSignedIn> {
         if self.parts.revocations.check(session, now).is_err() {
             // One that is new can be hit by a not-before alone: the clock of whoever set it is ahead.
-            self.parts.metrics.sign_in("not_before");
             tracing::warn!(subject = %session.principal.subject, "a not-before lies ahead of a sign-in");
-            return Err(self.failed(Blame::Denied, NOT_BEFORE, &attempt.return_to));
+            return Err(self.failed("not_before", Blame::Denied, NOT_BEFORE, &attempt.return_to));
         }
         if session.status(now, self.parts.lifetimes) != SessionStatus::Live {
-            self.parts.metrics.sign_in("expired");
-            return Err(self.failed(Blame::Provider, "The identity server's tokens end at once.", &attempt.return_to));
+            let message = "The identity server's tokens end at once.";
+            return Err(self.failed("expired", Blame::Provider, message, &attempt.return_to));
         }
         Ok(())
     }
 
-    async fn code(&self, attempt: &Attempt, params: &Params) -> Result<SecretString, SignInFailed> {
+    async fn code(&self, attempt: &Attempt, params: &Params) -> Result<SecretString, NotSignedIn> {
         let accepted = self.parts.provider.accepts_issuer(params.get("iss")).await;
         let accepted = accepted.map_err(|e| self.not_redeemed(attempt, &RedeemError::NotReady(e)))?;
         if !accepted {
-            self.parts.metrics.sign_in("wrong_issuer");
             tracing::warn!("a callback names another issuer, or none where the provider always names itself");
             let message = "The answer came from another identity server than the one that was asked.";
-            return Err(self.failed(Blame::Browser, message, &attempt.return_to));
+            return Err(self.failed("wrong_issuer", Blame::Browser, message, &attempt.return_to));
         }
         match Answer::of(params) {
             Some(Answer::Code(code)) => Ok(code),
             Some(Answer::Error { name, description }) => Err(self.refused(attempt, &name, &description)),
             None => {
-                self.parts.metrics.sign_in("no_code");
-                Err(self.failed(Blame::Browser, "The identity server sent no code.", &attempt.return_to))
+                let message = "The identity server sent no code.";
+                Err(self.failed("no_code", Blame::Browser, message, &attempt.return_to))
             }
         }
     }
 
-    fn refused(&self, attempt: &Attempt, name: &str, description: &str) -> SignInFailed {
-        self.parts.metrics.sign_in("provider_error");
+    fn refused(&self, attempt: &Attempt, name: &str, description: &str) -> NotSignedIn {
         tracing::info!(error = name, "the provider answered a sign-in with an error");
         let blame = match name {
             "temporarily_unavailable" | "server_error" => Blame::Unavailable,
@@ -146,11 +165,11 @@ impl Login {
             "" => format!("The identity server answered: {name}."),
             description => format!("The identity server answered: {description} ({name})."),
         };
-        self.failed(blame, &message, &attempt.return_to)
+        let failed = self.failed("provider_error", blame, &message, &attempt.return_to);
+        NotSignedIn { error: Some(name.to_owned()), ..failed }
     }
 
-    fn not_redeemed(&self, attempt: &Attempt, error: &RedeemError) -> SignInFailed {
-        self.parts.metrics.sign_in(error.kind());
+    fn not_redeemed(&self, attempt: &Attempt, error: &RedeemError) -> NotSignedIn {
         let (blame, message) = match error {
             RedeemError::NotReady(_) | RedeemError::Unavailable(_) => (Blame::Unavailable, UNAVAILABLE),
             RedeemError::UserInfo(error) if error.is_outage() => (Blame::Unavailable, UNAVAILABLE),
@@ -158,21 +177,21 @@ impl Login {
             _ => (Blame::Provider, "The identity server's answer cannot be trusted."),
         };
         tracing::warn!(%error, "a code became no login");
-        self.failed(blame, message, &attempt.return_to)
+        self.failed(error.kind(), blame, message, &attempt.return_to)
     }
 
-    fn not_saved(&self, attempt: &Attempt, error: &StoreError) -> SignInFailed {
-        self.parts.metrics.sign_in("not_saved");
+    fn not_saved(&self, attempt: &Attempt, error: &StoreError) -> NotSignedIn {
         tracing::error!(%error, "a session cannot be kept");
         let message = match error {
             StoreError::StateTooLarge(_) => "Your account has too many roles or groups to be kept in this browser.",
             _ => "Your session cannot be kept.",
         };
-        self.failed(Blame::Provider, message, &attempt.return_to)
+        self.failed("not_saved", Blame::Provider, message, &attempt.return_to)
     }
 
-    fn failed(&self, blame: Blame, message: &str, return_to: &ReturnTo) -> SignInFailed {
-        SignInFailed { blame, message: message.to_owned(), retry_url: self.start_url(return_to) }
+    fn failed(&self, reason: &'static str, blame: Blame, message: &str, return_to: &ReturnTo) -> NotSignedIn {
+        let shown = SignInFailed { blame, message: message.to_owned(), retry_url: self.start_url(return_to) };
+        NotSignedIn { reason, error: None, shown }
     }
 
     /// A new session, whatever the browser brought: nothing of before the login lives on in it.

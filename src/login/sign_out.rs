@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 
 use super::{Login, ReturnTo, Visit, redirect, with_cookies};
 use crate::{
+    audit,
     caller::Origin,
     domain::{SecretString, Session, opaque_token},
     message::{Request, Response},
@@ -24,9 +25,12 @@ impl Login {
         }
         let forget = self.end_locally(visit).await?;
         self.parts.metrics.sign_out();
-        if let Some(refresh) = visit.known().and_then(|session| session.tokens.refresh.as_ref()) {
-            self.revoke(refresh).await;
-        }
+        let refresh = visit.known().and_then(|session| session.tokens.refresh.as_ref());
+        let revoked = match refresh {
+            Some(refresh) => self.revoke(refresh).await,
+            None => "none",
+        };
+        audit::signed_out("user", visit.known(), revoked, self.parts.clock.now());
         let hint = visit.known().map(|session| &session.tokens.id);
         let next = self.next_stop(hint, visit).await?;
         Ok(with_cookies(redirect(StatusCode::SEE_OTHER, &next)?, &forget))
@@ -55,7 +59,7 @@ impl Login {
     /// Revokes first, then removes: whoever copied the cookie is refused from the first of the two steps on.
     async fn end_locally(&self, visit: Visit<'_>) -> Result<SetCookies, Refusal> {
         if let Some(session) = visit.known() {
-            self.end(session);
+            audit::ended("user", session, self.end(session), self.parts.clock.now());
             tracing::info!(subject = %session.principal.subject, "signed out");
         }
         self.parts.store.close(visit.known(), visit.cookies).await.map_err(|error| {
@@ -65,19 +69,27 @@ impl Login {
     }
 
     /// Ends a session for every copy of its cookie, and closes what it has open. Remembered up to the absolute limit, since a copy may be kept alive by use until then.
-    pub(super) fn end(&self, session: &Session) {
+    /// Says how many things those were.
+    pub(super) fn end(&self, session: &Session) -> usize {
         let keep_until = session.opened_at.plus(self.parts.lifetimes.max);
         self.parts.revocations.end_session(&session.adapter_session_id, keep_until, self.parts.clock.now());
         // Only now: a stream that is being opened meanwhile has to find the session ended.
-        self.parts.streams.close_matching(|key| key.session.as_ref() == Some(&session.adapter_session_id));
+        self.parts.streams.close_matching(|key| key.session.as_ref() == Some(&session.adapter_session_id))
     }
 
-    async fn revoke(&self, refresh: &SecretString) {
+    /// Revokes a refresh token at the provider; what became of it, as a word.
+    async fn revoke(&self, refresh: &SecretString) -> &'static str {
         let revoked = tokio::time::timeout(REVOCATION_PATIENCE, self.parts.provider.revoke(refresh)).await;
         match revoked {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "a refresh token is not known to be revoked"),
-            Err(_) => tracing::warn!("revoking a refresh token took too long"),
+            Ok(Ok(())) => "revoked",
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a refresh token is not known to be revoked");
+                "failed"
+            }
+            Err(_) => {
+                tracing::warn!("revoking a refresh token took too long");
+                "timed_out"
+            }
         }
     }
 

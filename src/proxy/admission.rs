@@ -11,6 +11,7 @@ use super::{
     validity::{Current, Renewing},
 };
 use crate::{
+    audit,
     caller::Caller,
     message::{Request, Response},
     respond::Refusal,
@@ -175,7 +176,8 @@ impl Proxy {
 
     fn denied(&self, denied: Denied, request: &Request) -> Stopped {
         let needs_token = match denied {
-            Denied::Forbidden => {
+            Denied::Forbidden(current) => {
+                audit::forbidden(&current.principal().subject, current.session(), self.parts.clock.now());
                 return Refusal::Forbidden("You are signed in, but may not see this.".into()).into();
             }
             Denied::SignInNeeded => !self.offers_sign_in() || self.authentication.challenges(&request.headers),

@@ -8,10 +8,10 @@ use crate::domain::Principal;
 pub struct Permit(Option<Current>);
 
 /// Why there is no permit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Denied {
     /// Signed in, but without what the route needs.
-    Forbidden,
+    Forbidden(Current),
     /// Nobody is signed in.
     SignInNeeded,
     /// No bearer token was presented where nothing else counts.
@@ -40,11 +40,12 @@ pub fn authorize(route: &Route<'_>, current: Option<Current>) -> Result<Permit, 
     match (route.access, current) {
         (Access::Public, current) => Ok(Permit(current)),
         (Access::Login, None) => Err(Denied::SignInNeeded),
-        (Access::Bearer, current) if current.as_ref().and_then(Current::bearer).is_none() => Err(Denied::TokenNeeded),
+        (Access::Bearer, None) => Err(Denied::TokenNeeded),
+        (Access::Bearer, Some(current)) if current.bearer().is_none() => Err(Denied::TokenNeeded),
         (Access::Bearer | Access::Login, Some(current)) if satisfies(current.principal(), route) => {
             Ok(Permit(Some(current)))
         }
-        (Access::Bearer | Access::Login, _) => Err(Denied::Forbidden),
+        (Access::Bearer | Access::Login, Some(current)) => Err(Denied::Forbidden(current)),
     }
 }
 

@@ -8,10 +8,11 @@ use super::{
     validity::{Current, Judge, TokenEnded},
 };
 use crate::{
+    audit,
     domain::{Clock, SecretString},
     oidc::{Bearer, BearerError, PasswordError, Provider},
     remembered::Remembered,
-    respond::Refusal,
+    respond::{Challenge, Refusal},
     status::Metrics,
 };
 
@@ -65,6 +66,9 @@ impl Prover<'_> {
             Err(Refusal::NotReady) => "unavailable",
             Err(_) => "refused",
         });
+        if let Err(Refusal::TokenNeeded(Challenge { error: Some((_, why)), .. })) = &proved {
+            audit::credential_refused(why, self.clock.now());
+        }
         proved
     }
 

@@ -6,6 +6,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use crate::{
+    audit,
     domain::{Lifetimes, Principal, SecretString, Session, SessionStatus, Timestamp},
     oidc::Bearer,
     renewal::{Outcome, Renewals},
@@ -229,6 +230,7 @@ impl Judge {
 
     fn verdict(&self, session: Arc<Session>, changed: bool, now: Timestamp) -> Standing {
         if self.revocations.check(session.as_ref(), now).is_err() {
+            audit::refused("revoked", &session, now);
             return Standing::Revoked;
         }
         match session.status(now, self.lifetimes) {

@@ -15,6 +15,7 @@ mod known;
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    audit,
     domain::{Clock, Lifetimes, NodeHost, Session, Timestamp},
     lifecycle::Errands,
     oidc::{ClientSession, Provider, RefreshError, Refreshed},
@@ -134,6 +135,7 @@ impl Renewals {
             Boarding::Needless(outcome) => return Err(outcome),
             Boarding::Full => {
                 self.parts.metrics.refresh("no_room");
+                audit::refreshed("no_room", &session, now);
                 return Err(Outcome::Unavailable);
             }
             Boarding::First(seat, waiting) => (seat, waiting),
@@ -172,7 +174,7 @@ impl Renewals {
         }
         let here = ClientSession { state: &session.adapter_session_id, host: &self.parts.node_host };
         match self.parts.provider.refresh(&session, refresh, &self.parts.wanted_claims, Some(here)).await {
-            Ok(refreshed) if self.is_ended(&session) => self.let_go(refreshed).await,
+            Ok(refreshed) if self.is_ended(&session) => self.let_go(&session, refreshed).await,
             Ok(refreshed) => self.renewed(&session, refreshed),
             Err(error) => self.failed(&session, &error),
         }
@@ -183,8 +185,9 @@ impl Renewals {
     }
 
     /// The session was ended while its tokens were renewed: what came is worth nothing here, and is not left alive at the provider either.
-    async fn let_go(&self, refreshed: Refreshed) -> Outcome {
+    async fn let_go(&self, session: &Session, refreshed: Refreshed) -> Outcome {
         self.parts.metrics.refresh("too_late");
+        audit::refreshed("too_late", session, self.parts.clock.now());
         if let Some(refresh) = &refreshed.tokens.refresh
             && let Err(error) = self.parts.provider.revoke(refresh).await
         {
@@ -196,6 +199,7 @@ impl Renewals {
     fn renewed(&self, session: &Session, refreshed: Refreshed) -> Outcome {
         let now = self.parts.clock.now();
         self.parts.metrics.refresh("ok");
+        audit::refreshed("ok", session, now);
         if let Some(value) = refreshed.not_before {
             let keep = self.parts.lifetimes.max;
             self.parts.revocations.raise_not_before(&refreshed.principal.subject, value, now, keep);
@@ -216,16 +220,17 @@ impl Renewals {
     fn failed(&self, session: &Session, error: &RefreshError) -> Outcome {
         let now = self.parts.clock.now();
         self.parts.metrics.refresh(error.kind());
+        audit::refreshed(error.kind(), session, now);
         let subject = &session.principal.subject;
         match error {
             RefreshError::Ended => {
                 tracing::info!(%subject, "the identity server ended a session");
-                self.end(session, now);
+                self.end("provider", session, now);
                 Outcome::Ended
             }
             RefreshError::Untrusted { .. } => {
                 tracing::error!(%subject, %error, "a session is ended: what a refresh brought may not be believed");
-                self.end(session, now);
+                self.end("untrusted", session, now);
                 Outcome::Ended
             }
             RefreshError::Unavailable(_) => {
@@ -248,11 +253,12 @@ impl Renewals {
         }
     }
 
-    fn end(&self, session: &Session, now: Timestamp) {
+    fn end(&self, by: &str, session: &Session, now: Timestamp) {
         let keep_until = session.opened_at.plus(self.parts.lifetimes.max);
         let id = &session.adapter_session_id;
         self.parts.revocations.end_session(id, keep_until, now);
-        self.parts.streams.close_matching(|key| key.session.as_ref() == Some(id));
+        let closed = self.parts.streams.close_matching(|key| key.session.as_ref() == Some(id));
+        audit::ended(by, session, closed, now);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     login::ResponseMode,
     proxy::{Access, IdentityValue, PathPattern, Upstream},
     session::SameSite,
-    telemetry::LogFormat,
+    telemetry::{AuditTo, LogFormat},
 };
 
 fn sidecar(keys: Value) -> Value {
@@ -22,7 +22,7 @@ fn the_smallest_file_has_safe_defaults() {
     let config = accepted(&sidecar(json!({})));
     assert_eq!(config.warnings, Vec::<String>::new());
     assert_eq!(config.admin.listen.to_string(), "127.0.0.1:9080");
-    assert_eq!(config.telemetry.format, LogFormat::Text);
+    assert_eq!((config.telemetry.format, config.telemetry.audit), (LogFormat::Text, AuditTo::Stdout));
     assert_eq!(config.login.path_prefix, "/oauth2");
     assert_eq!(config.login.response_mode, ResponseMode::Query);
     assert_eq!(config.login.attempt_ttl, Duration::from_secs(900));

@@ -117,7 +117,7 @@ impl Logins {
 
 impl Sessions {
     pub(super) fn new(to: &Register<'_>) -> Result<Self, Error> {
-        let held = to.gauge("doorward_sessions", "Sessions kept in this process; none where cookies keep them.")?;
+        let kept = to.gauge("doorward_sessions", "Sessions kept in this process; none where cookies keep them.")?;
         let help = "Sessions that had to go before their time for others.";
         let dropped = to.counter("doorward_sessions_dropped_total", help)?;
         let help = "Presented sessions that no longer count.";
@@ -126,13 +126,13 @@ impl Sessions {
         let refreshes = to.counters("doorward_refreshes_total", help, &["outcome"])?;
         let help = "Questions to the identity server whether a session still lives, by why and what it said.";
         let proofs = to.counters("doorward_proofs_total", help, &["reason", "outcome"])?;
-        Ok(Self { held, dropped, lapsed, refreshes, proofs })
+        Ok(Self { held: kept, dropped, lapsed, refreshes, proofs })
     }
 }
 
 impl Revoking {
     pub(super) fn new(to: &Register<'_>) -> Result<Self, Error> {
-        let held = to.gauge("doorward_revocations", "Revocations held.")?;
+        let revocations = to.gauge("doorward_revocations", "Revocations held.")?;
         let help = "Messages to end sessions, by how they were said and what came of them.";
         let pushes = to.counters("doorward_pushes_total", help, &["word", "outcome"])?;
         let help = "Longest time for which a session may be used after it was ended elsewhere, as things stand.";
@@ -143,7 +143,7 @@ impl Revoking {
         let clock_offset = to.measure("doorward_clock_offset_seconds", help)?;
         let help = "1 while this node may have missed messages to end sessions.";
         let deaf = to.gauge("doorward_deaf", help)?;
-        Ok(Self { held, pushes, bound, clock_offset, deaf })
+        Ok(Self { held: revocations, pushes, bound, clock_offset, deaf })
     }
 }
 

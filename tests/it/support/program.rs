@@ -30,16 +30,26 @@ impl Program {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("adapter.json");
         fs::write(&file, config.to_string()).unwrap();
-        let log = File::create(folder.path().join("printed")).unwrap();
+        let [out, log] = ["stdout", "stderr"].map(|name| File::create(folder.path().join(name)).unwrap());
         let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
         command.arg("serve").arg("-c").arg(&file).stdin(Stdio::null());
-        let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        let child = command.stdout(out).stderr(log).spawn().unwrap();
         Self { child: Mutex::new(child), folder }
     }
 
-    /// Everything printed so far.
+    /// Everything printed so far: the log, then standard output.
     pub(crate) fn printed(&self) -> String {
-        fs::read_to_string(self.folder.path().join("printed")).unwrap()
+        self.log() + &self.stdout()
+    }
+
+    /// What is on standard error so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+    }
+
+    /// What is on standard output so far.
+    pub(crate) fn stdout(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stdout")).unwrap()
     }
 
     /// Where a listener listens, once it does.
