@@ -28,8 +28,8 @@ use crate::{
     renewal::{self, Renewals},
     revocation::Revocations,
     session::{
-        self, CookieConfigError, CookieStore, KeyRing, KeyRingError, MemoryStore, OwnCookies, SessionStore,
-        SessionTable, TokenStore,
+        self, AppCookie, AppCookies, CookieConfigError, CookieStore, KeyRing, KeyRingError, MemoryStore, OwnCookies,
+        SessionStore, SessionTable, TokenStore,
     },
     site::Site,
     status::{Metrics, Readiness, Streams},
@@ -259,6 +259,7 @@ fn site(config: Config, lasting: &Lasting, world: &World) -> Result<Site, StartE
     let Lasting { provider, sessions, status, streams, errands } = lasting;
     let keys = key_ring(&config, world)?;
     let cookies = OwnCookies::new(&config.session.cookie)?;
+    let app_cookies = app_cookies(&config.app_cookies, &cookies, &keys)?;
     let store = store(&config.session, &keys, sessions, world)?;
     let wanted_claims = wanted_claims(&config.proxy);
     let lifetimes = config.session.lifetimes;
@@ -279,6 +280,7 @@ fn site(config: Config, lasting: &Lasting, world: &World) -> Result<Site, StartE
     let login_parts = login::Parts {
         provider: provider.clone(),
         store: store.clone(),
+        app_cookies: app_cookies.clone(),
         revocations: status.revocations.clone(),
         streams: streams.clone(),
         metrics: status.metrics.clone(),
@@ -295,6 +297,7 @@ fn site(config: Config, lasting: &Lasting, world: &World) -> Result<Site, StartE
         store,
         judge: Judge { lifetimes, revocations: status.revocations.clone(), renewals: Arc::new(renewals) },
         cookies: cookies.clone(),
+        app_cookies,
         streams: streams.clone(),
         metrics: status.metrics.clone(),
         clock: world.clock.clone(),
@@ -320,12 +323,24 @@ fn store(
     })
 }
 
+/// `None` when there are none, so that nothing is computed for them.
+fn app_cookies(
+    config: &[AppCookie],
+    own: &OwnCookies,
+    keys: &KeyRing,
+) -> Result<Option<Arc<AppCookies>>, CookieConfigError> {
+    let cookies = (!config.is_empty()).then(|| AppCookies::new(config, own, keys, SITE).map(Arc::new));
+    cookies.transpose()
+}
+
 fn key_ring(config: &Config, world: &World) -> Result<KeyRing, KeyRingError> {
     if config.session.cookie.keys.is_empty() {
-        if config.proxy.authentication.sign_in == SignIn::Never {
+        let sign_in = config.proxy.authentication.sign_in;
+        if sign_in == SignIn::Never && config.app_cookies.is_empty() {
             return Ok(KeyRing::generate(world.random.as_ref()));
         }
         let what = match config.session.store {
+            _ if sign_in == SignIn::Never => "the application's sessions",
             TokenStore::Cookie => "sessions",
             TokenStore::Session => "sign-ins under way",
         };

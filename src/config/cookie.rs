@@ -105,7 +105,7 @@ fn path(root: &Object<'_>, prefix: &str) -> String {
 
 /// Any `path-value` of RFC 6265, section 4.1.1. A relative one is below the application's root (keycloak-adapter: `CookieTokenStore`, where
 /// it is below the servlet's context path).
-fn cookie_path(text: &str) -> Result<String, &'static str> {
+pub(super) fn cookie_path(text: &str) -> Result<String, &'static str> {
     let proper = |byte: u8| byte.is_ascii_graphic() && byte != b';';
     let absolute = if text.starts_with('/') { text.to_owned() } else { format!("/{text}") };
     text.bytes().all(proper).then_some(absolute).ok_or("must hold neither blanks nor `;`")

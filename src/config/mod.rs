@@ -5,6 +5,7 @@
 //! tree is walked. So a variable's value is never itself searched for `${…}`.
 
 mod address;
+mod app_cookies;
 mod bearer;
 mod claims;
 mod cookie;
@@ -65,6 +66,8 @@ pub struct Config {
     pub registration: Option<registration::Config>,
     /// The site's sessions.
     pub session: session::Config,
+    /// The session cookies of the application itself; empty: they are cookies like any other.
+    pub app_cookies: Vec<session::AppCookie>,
     /// When the site's sessions are renewed.
     pub renewal: renewal::Config,
     /// The site's sign-in.

@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{
-    Config, Listen, address, bearer, claims, cookie,
+    Config, Listen, address, app_cookies, bearer, claims, cookie,
     environment::Environment,
     keycloak, node, path, provider, redirect_rewrite, rules, tls,
     value::{Node, Object},
@@ -20,9 +20,10 @@ use crate::{
     telemetry::{self, AuditTo, LogFormat},
 };
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "admin",
     "allowed-hosts",
+    "app-session-cookies",
     "attempt-ttl",
     "auth",
     "cookie",
@@ -46,9 +47,8 @@ const KEYS: [&str; 22] = [
 ];
 
 /// Keys that are planned: refused, since what they ask for would not happen.
-const LATER: [&str; 13] = [
+const LATER: [&str; 12] = [
     "app-logout-hook",
-    "app-session-cookies",
     "assertion",
     "frontchannel-logout",
     "outage-proof",
@@ -114,6 +114,7 @@ pub(super) fn read(root: &Object<'_>, env: &dyn Environment) -> Option<Config> {
     let user = claims::principal_attribute(root);
     let tls = tls::listener(&keys.at("tls"));
     let gateway = gateway(&keys.at("auth"), &caller);
+    let app_cookies = app_cookies::read(&keys.at("app-session-cookies"), &session.cookie, gateway.as_ref());
     let more = More { gateway, user, oidc: oidc.as_ref() };
     let proxy = proxy(root, &keys, &listen, read_limits(&limits), more);
     Some(Config {
@@ -126,6 +127,7 @@ pub(super) fn read(root: &Object<'_>, env: &dyn Environment) -> Option<Config> {
         node_host,
         registration,
         session,
+        app_cookies,
         renewal: keycloak::renewal(root),
         login,
         proxy: proxy?,

@@ -50,6 +50,7 @@ impl Login {
                 self.parts.metrics.sign_in("ok");
                 let mut all = forget;
                 all.extend(set);
+                all.extend(self.forget_application());
                 Ok(with_cookies(redirect(status, self.landing(&attempt.return_to, visit.caller).as_str())?, &all))
             }
             Err(failed) => {

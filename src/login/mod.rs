@@ -25,8 +25,8 @@ use crate::{
     respond::Refusal,
     revocation::Revocations,
     session::{
-        CookieConfigError, InvalidCookie, KeyRing, OwnCookies, Purpose, RequestCookies, SameSite, SealedCookie,
-        SessionStore, SetCookies,
+        AppCookies, CookieConfigError, InvalidCookie, KeyRing, OwnCookies, Purpose, RequestCookies, SameSite,
+        SealedCookie, SessionStore, SetCookies,
     },
     status::{Metrics, Streams},
 };
@@ -89,6 +89,8 @@ pub struct Parts {
     pub provider: Arc<Provider>,
     /// Where it puts sessions.
     pub store: Arc<dyn SessionStore>,
+    /// The application's own session cookies, which go with a session.
+    pub app_cookies: Option<Arc<AppCookies>>,
     /// What it ends.
     pub revocations: Arc<Revocations>,
     /// What is open for whom.
@@ -302,6 +304,11 @@ impl Login {
     /// Adds to `headers` what makes a browser forget every cookie of ours that it sent.
     pub fn clear_cookies(&self, sent: &RequestCookies, headers: &mut http::HeaderMap) {
         self.attempts.forget_all(sent).apply(headers);
+    }
+
+    /// What makes a browser forget the application's session: whoever is signed in from now on, it was not theirs.
+    fn forget_application(&self) -> SetCookies {
+        self.parts.app_cookies.as_ref().map(|cookies| cookies.farewell()).unwrap_or_default()
     }
 
     fn reaches(&self, to: &ReturnTo) -> bool {

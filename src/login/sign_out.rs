@@ -23,7 +23,8 @@ impl Login {
         if !is_own_wish(request, &visit.caller.origin) {
             return Ok(self.confirmation_page());
         }
-        let forget = self.end_locally(visit).await?;
+        let mut forget = self.end_locally(visit).await?;
+        forget.extend(self.forget_application());
         self.parts.metrics.sign_out();
         let refresh = visit.known().and_then(|session| session.tokens.refresh.as_ref());
         let revoked = match refresh {

@@ -9,6 +9,7 @@ pub mod authorize;
 pub mod bearer;
 pub mod body;
 mod config;
+mod cookies;
 pub mod cors;
 pub mod expose;
 pub mod forward;
@@ -32,7 +33,7 @@ use crate::{
     message::{Body, Handshake, Request, Response},
     oidc::Provider,
     respond::Refusal,
-    session::{OpenedSessions, OwnCookies, RequestCookies, SessionStore, SetCookies},
+    session::{AppCookies, OpenedSessions, OwnCookies, RequestCookies, SessionStore, SetCookies},
     status::{Metrics, Streams},
 };
 use admission::Destination;
@@ -74,6 +75,8 @@ pub struct Parts {
     pub judge: Judge,
     /// Our cookies, which the application does not see.
     pub cookies: OwnCookies,
+    /// The application's own session cookies, each of which goes to whom it was given; `None`: they are cookies like any other.
+    pub app_cookies: Option<Arc<AppCookies>>,
     /// What is open.
     pub streams: Arc<Streams>,
     /// What is counted.
@@ -203,11 +206,11 @@ impl Proxy {
         if strays {
             Handshake::forget(&mut headers);
         }
-        self.hide_own_cookies(&mut headers, cookies);
+        self.hide_own_cookies(&mut headers, cookies, permit.current());
         let forwarded = Forwarded { method, target, headers, body, handshake };
         let answer = forward(&local.pool, forwarded, &self.limits).await.map_err(|error| self.unanswered(&error))?;
         let mut answer = self.hold(answer, permit.current())?;
-        self.keep_own_cookies(&mut answer.headers);
+        self.keep_own_cookies(&mut answer.headers, permit.current());
         Ok(answer)
     }
 
@@ -221,29 +224,6 @@ impl Proxy {
             return Ok(());
         }
         Err(Refusal::Forbidden("Pages of that origin may not open a WebSocket here.".into()))
-    }
-
-    fn hide_own_cookies(&self, headers: &mut HeaderMap, cookies: &RequestCookies) {
-        if headers.remove(header::COOKIE).is_some()
-            && let Some(others) = self.parts.cookies.strip_own(cookies)
-        {
-            headers.insert(header::COOKIE, others);
-        }
-    }
-
-    /// The application may set any cookie but ours.
-    fn keep_own_cookies(&self, headers: &mut HeaderMap) {
-        if !headers.contains_key(header::SET_COOKIE) {
-            return;
-        }
-        let all: Vec<_> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
-        headers.remove(header::SET_COOKIE);
-        for value in all {
-            let name = value.as_bytes().split(|byte| matches!(byte, b'=' | b';')).next().unwrap_or_default();
-            if !self.parts.cookies.is_own(name.trim_ascii()) {
-                headers.append(header::SET_COOKIE, value);
-            }
-        }
     }
 
     fn unanswered(&self, error: &ForwardError) -> Refusal {

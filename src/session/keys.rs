@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use ring::{digest, hkdf};
+use ring::{digest, hkdf, hmac};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -54,7 +54,7 @@ struct MasterKey {
     key: Zeroizing<[u8; MASTER_KEY_LEN]>,
 }
 
-/// A key for one purpose. Seals nothing itself: each message has its own.
+/// A key for one purpose. Seals nothing itself: each message has its own. Or it makes tags, and no messages.
 pub(super) struct PurposeKey {
     pub(super) id: KeyId,
     key: Zeroizing<[u8; 32]>,
@@ -137,6 +137,12 @@ impl MasterKey {
 }
 
 impl PurposeKey {
+    /// The key of tags of this purpose, under which nothing is sealed: a tag's key needs no salt, since HMAC has no bound on messages that
+    /// matters.
+    pub(super) fn for_tags(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &*self.key)
+    }
+
     /// The key of the message with this salt.
     pub(super) fn for_message(&self, salt: &[u8; 16]) -> MessageKey {
         let mut okm = Zeroizing::new([0; 44]);

@@ -1,5 +1,6 @@
 //! Where a login lives between requests.
 
+mod app_cookies;
 mod chunks;
 mod codec;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod sealed;
 mod sealed_cookie;
 mod store;
 
+pub use app_cookies::{Admitted, AppCookie, AppCookies, Owner};
 pub use chunks::{MAX_CHUNKS, MAX_VALUE, StateTooLarge};
 pub use codec::{CodecError, MAX_UNPACKED, SessionCodec};
 pub use cookie_store::CookieStore;

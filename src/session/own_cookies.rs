@@ -90,6 +90,17 @@ impl OwnCookies {
         Ok(Self { same_site, ..self.clone() })
     }
 
+    /// The same attributes at another path: for cookies that are not ours, but that we expire.
+    ///
+    /// # Errors
+    /// When it is no path that a cookie can have.
+    pub(super) fn at_path(&self, path: &str) -> Result<Self, CookieConfigError> {
+        if !is_path(path) {
+            return Err(CookieConfigError::Path(path.to_owned()));
+        }
+        Ok(Self { path: path.to_owned(), ..self.clone() })
+    }
+
     /// Name of the session cookie, prefix included; further chunks append `.1` and so on.
     #[must_use]
     pub fn session_name(&self) -> &str {

@@ -1,7 +1,7 @@
 //! The cookies of one request, read strictly: nothing is decoded, unquoted or repaired, and two of the same name are
 //! none. The header holds arbitrary bytes; nothing here panics on them.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use http::HeaderValue;
 
@@ -34,6 +34,17 @@ pub enum Lookup<'a> {
     Ambiguous,
     /// Once, with this value.
     One(&'a [u8]),
+}
+
+/// What becomes of one cookie on its way to the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is left out.
+    Goes,
+    /// It is passed on without so many bytes at the start of its value; without all of it, if there are not so many.
+    LosesStart(usize),
+    /// It is passed on as it is.
+    Stays,
 }
 
 impl RequestCookies {
@@ -90,6 +101,27 @@ impl RequestCookies {
         }
         let kept = self.parts().filter(|part| !is_dropped(name_and_value(part).0));
         field(&kept.collect::<Vec<_>>().join(&b"; "[..]))
+    }
+
+    /// The `Cookie` field after `judge` has told each cookie's fate by its name and value, `None` when nothing is left. A header of which
+    /// everything stays is as it was, byte for byte.
+    pub(super) fn filtered(&self, mut judge: impl FnMut(&[u8], &[u8]) -> Fate) -> Option<HeaderValue> {
+        let mut all_stay = true;
+        let mut passed: Vec<Cow<'_, [u8]>> = Vec::new();
+        for part in self.parts() {
+            let (name, value) = name_and_value(part);
+            let fate = judge(name, value);
+            all_stay &= fate == Fate::Stays;
+            match fate {
+                Fate::Goes => {}
+                Fate::LosesStart(count) => {
+                    let rest = value.get(count..).unwrap_or_default();
+                    passed.push([name, b"=", rest].concat().into());
+                }
+                Fate::Stays => passed.push(part.into()),
+            }
+        }
+        if all_stay { field(self.header()) } else { field(&passed.join(&b"; "[..])) }
     }
 
     fn header(&self) -> &[u8] {
@@ -194,6 +226,18 @@ mod tests {
         assert_eq!(cookies("x=0; a=1;x =5;b=2; x").without(drop_x).unwrap(), "a=1; b=2");
         assert_eq!(cookies("x=0").without(drop_x), None);
         assert_eq!(RequestCookies::default().without(drop_x), None);
+    }
+
+    #[test]
+    fn each_cookie_has_its_own_fate() {
+        let judge = |name: &[u8], value: &[u8]| match (name, value) {
+            (b"x", _) => Fate::Goes,
+            (b"y", value) => Fate::LosesStart(if value.len() > 2 { 2 } else { 9 }),
+            _ => Fate::Stays,
+        };
+        assert_eq!(cookies("a = 1;x=0; y=12=3;;y=4; b").filtered(judge).unwrap(), "a = 1; y==3; y=; b");
+        assert_eq!(cookies("a=1;b=2 ;; =3;;").filtered(judge).unwrap(), "a=1;b=2 ;; =3;;");
+        assert_eq!(cookies("x=0").filtered(judge), None);
     }
 
     #[test]

@@ -70,6 +70,11 @@ impl Metrics {
         self.sessions.dropped.inc();
     }
 
+    /// So many session cookies of the application were left out of a request.
+    pub fn app_cookies_withheld(&self, count: u32) {
+        self.traffic.app_cookies_withheld.inc_by(u64::from(count));
+    }
+
     /// The application did not answer.
     pub fn upstream_error(&self, kind: &'static str) {
         self.traffic.upstream_errors.with_label_values(&[kind]).inc();

@@ -131,7 +131,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("prometheus", &["app", "status::metrics"]),
     ("regex", &["login::redirect_rewrite"]),
     ("reqwest", &["http_client"]),
-    ("ring", &["message::handshake", "oidc", "session::keys", "session::memory_store::table", "tls"]),
+    (
+        "ring",
+        &["message::handshake", "oidc", "session::app_cookies", "session::keys", "session::memory_store::table", "tls"],
+    ),
     ("rustls_native_certs", &["tls::connector"]),
     ("rustls", &["config::tls", "tls"]),
     (
@@ -139,7 +142,7 @@ const CRATES: &[(&str, &[&str])] = &[
         &["audit", "config::source", "domain::ids", "login::attempt", "login::kept_form", "oidc", "session", "status"],
     ),
     ("serde_json", &["audit", "config", "login", "oidc", "respond", "telemetry::audit_lines"]),
-    ("subtle", &["domain::secret", "oidc::verify"]),
+    ("subtle", &["domain::secret", "oidc::verify", "session::app_cookies"]),
     ("thiserror", &[]),
     ("tokio", &[]),
     ("tokio_rustls", &["app", "front::socket", "tls"]),

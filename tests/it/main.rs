@@ -5,6 +5,7 @@
 
 mod support;
 
+mod app_cookies;
 mod architecture;
 mod audit;
 mod bearer;

@@ -75,7 +75,7 @@ fn a_file_that_is_not_there_is_one_fault_that_names_it() {
 
 #[test]
 fn planned_keys_are_refused_as_not_supported_yet() {
-    for key in ["store", "peers", "persist", "outage-proof", "when-unprovable", "app-session-cookies"] {
+    for key in ["store", "peers", "persist", "outage-proof", "when-unprovable"] {
         let path = format!("sidecar.{key}");
         assert_refused(&file(json!({}), json!({ key: {} })), &path, "not supported yet");
     }

@@ -17,6 +17,7 @@ pub(super) struct Traffic {
     pub(super) tunnels: IntCounterVec,
     pub(super) tunnels_open: IntGauge,
     pub(super) streams_closed: IntCounterVec,
+    pub(super) app_cookies_withheld: IntCounter,
 }
 
 /// Who comes and goes.
@@ -99,8 +100,10 @@ impl Traffic {
         let tunnels_open = to.gauge("doorward_tunnels_open", "WebSockets that are open.")?;
         let help = "Streams that were closed because their session was ended, by what ended it.";
         let streams_closed = to.counters("doorward_streams_closed_total", help, &["by"])?;
+        let help = "Session cookies of the application that were not given to whoever sent them, and so not passed on.";
+        let app_cookies_withheld = to.counter("doorward_app_cookies_withheld_total", help)?;
         let requests = ["1xx", "2xx", "3xx", "4xx", "5xx"].map(|class| requests.with_label_values(&[class]));
-        Ok(Self { requests, upstream_errors, tunnels, tunnels_open, streams_closed })
+        Ok(Self { requests, upstream_errors, tunnels, tunnels_open, streams_closed, app_cookies_withheld })
     }
 }
 

@@ -10,7 +10,7 @@
 //! | `/interim` | a 103 before the answer |
 //! | `/status/{code}` | that status without a body |
 //! | `/hop-by-hop` | connection headers that must not pass |
-//! | `/set-cookie` | cookies of its own |
+//! | `/set-cookie` | cookies of its own; with `?line=…` those `Set-Cookie` lines |
 //! | `/cors` | every origin allowed, by its own headers |
 //! | `/websocket` | 101, then says back every byte it hears |
 //! | `/ws`, `/ws/wrong` | a WebSocket that says back every message and answers pings; `wrong`: agrees to another handshake |

@@ -32,7 +32,7 @@ pub(super) fn answer(
         "status" => status(out, rest)?,
         "hop-by-hop" => whole(out, "200 OK", HOP_BY_HOP, b"ok")?,
         "cors" => whole(out, "200 OK", CORS, b"ok")?,
-        "set-cookie" => whole(out, "200 OK", SET_COOKIE, b"ok")?,
+        "set-cookie" => whole(out, "200 OK", &set_cookie(&heard.target), b"ok")?,
         "websocket" => return say_back(out, reader),
         "ws" => return websocket::serve(out, reader, heard, rest),
         _ => whole(out, "200 OK", "Content-Type: application/json\r\n", echo(heard).as_bytes())?,
@@ -47,6 +47,14 @@ fn number(text: &str) -> usize {
 fn whole(out: &mut impl Write, status: &str, headers: &str, body: &[u8]) -> io::Result<()> {
     write!(out, "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len())?;
     out.write_all(body)
+}
+
+/// The lines that the query gives, as `line=…`; without any, the usual ones.
+fn set_cookie(target: &str) -> String {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    let given = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "line");
+    let lines = given.fold(String::new(), |lines, (_, line)| lines + "Set-Cookie: " + &line + "\r\n");
+    if lines.is_empty() { SET_COOKIE.to_owned() } else { lines }
 }
 
 fn echo(heard: &Heard) -> String {
