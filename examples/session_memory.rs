@@ -82,6 +82,7 @@ fn login() -> Session {
         tokens: tokens(&sub, &sid),
         established_at: NOW,
         token_iat: NOW,
+        renewed_at: NOW,
         proved_at: NOW,
         proved_by: NodeIncarnation::new(opaque_token(&SystemRandom)),
         opened_at: NOW,

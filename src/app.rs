@@ -12,21 +12,24 @@ use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    admin::Admin,
+    admin::{Admin, BackChannel},
     background::{
         certificate::CertificateWatch,
         discovery::Discovery,
         registration::{self, Registration},
+        stream_watch::StreamWatch,
     },
     config::Config,
     domain::{Clock, NodeIncarnation, Random, opaque_token},
+    endings::Endings,
     front::Worker,
     lifecycle::{Errands, Shutdown, Supervisor},
     login::{self, Login},
+    message::Transport,
     oidc::{self, Provider},
     proxy::{self, Proxy, authenticate::SignIn, validity::Judge},
-    renewal::{self, Renewals},
-    revocation::Revocations,
+    renewal::{self, Renewals, Spending},
+    revocation::{JournalError, Revocations},
     session::{
         self, AppCookie, AppCookies, CookieConfigError, CookieStore, KeyRing, KeyRingError, MemoryStore, OwnCookies,
         SessionStore, SessionTable, TokenStore,
@@ -49,6 +52,7 @@ pub struct App {
     streams: Arc<Streams>,
     discovery: Discovery,
     registration: Option<Registration>,
+    stream_watch: StreamWatch,
     errands: Errands,
     /// How long one call to the identity server may take: its answer may be worth a session.
     errand_patience: Duration,
@@ -92,6 +96,9 @@ pub enum StartError {
     /// Metrics cannot be set up.
     #[error("metrics cannot be set up")]
     Metrics(#[from] prometheus::Error),
+    /// Revocations of our own making cannot be kept.
+    #[error(transparent)]
+    Persist(#[from] JournalError),
     /// The provider's side cannot be set up.
     #[error("the identity server's side cannot be set up")]
     Provider(#[from] oidc::BuildError),
@@ -114,45 +121,46 @@ impl App {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        let status = Arc::new(Admin {
-            readiness: Arc::new(Readiness::default()),
-            registration: Arc::new(registrar::status(&config)),
-            metrics: Arc::new(Metrics::new()?),
-            revocations: Arc::new(Revocations::default()),
-        });
+        let (readiness, metrics) = (Arc::new(Readiness::default()), Arc::new(Metrics::new()?));
         let public = listener::public(&config.listen)?;
         let admin = listener::admin(config.admin.listen)?;
-        let public_tls = Encryption::of("public", config.tls.as_ref(), &status)?;
-        let admin_tls = Encryption::of("admin", config.admin.tls.as_ref(), &status)?;
+        let public_tls = Encryption::of("public", config.tls.as_ref(), &metrics)?;
+        let admin_tls = Encryption::of("admin", config.admin.tls.as_ref(), &metrics)?;
+        let provider = Arc::new(Provider::build(config.oidc.clone(), world.clock.clone(), world.random.clone())?);
+        let lasting = Lasting::build(&config, provider.clone(), metrics.clone(), world)?;
+        let node = Arc::new(registrar::status(&config));
+        let registration = registrar::build(&config, provider.clone(), &node, &readiness, &metrics, world);
+        let status = Arc::new(Admin {
+            readiness: readiness.clone(),
+            registration: node,
+            metrics: metrics.clone(),
+            revocations: lasting.endings.revocations.clone(),
+            back_channel: lasting.back_channel.clone(),
+            caller: config.caller.clone(),
+            transport: if admin_tls.is_some() { Transport::Tls } else { Transport::Plain },
+        });
         let drain = config.proxy.limits.drain;
         let errand_patience = config.oidc.http.total_timeout;
-        let provider = Arc::new(Provider::build(config.oidc.clone(), world.clock.clone(), world.random.clone())?);
-        let lasting = Lasting {
-            provider: provider.clone(),
-            sessions: Arc::new(SessionTable::new(config.session.capacity, status.metrics.clone())),
-            status: status.clone(),
-            streams: Arc::default(),
-            errands: Errands::here(),
+        let (site, renewals) = site(config, &lasting, world)?;
+        let discovery = Discovery { provider, readiness, metrics: metrics.clone(), random: world.random.clone() };
+        let stream_watch = StreamWatch {
+            spending: lasting.spending,
+            endings: lasting.endings.clone(),
+            renewals,
+            metrics,
+            clock: world.clock.clone(),
         };
-        let registration = registrar::build(&config, &lasting, world);
-        let site = site(config, &lasting, world)?;
-        let discovery = Discovery {
-            provider,
-            readiness: status.readiness.clone(),
-            metrics: status.metrics.clone(),
-            random: world.random.clone(),
-        };
-        let site = Arc::new(ArcSwap::from_pointee(site));
         Ok(Self {
             public,
             public_tls,
             admin,
             admin_tls,
-            site,
+            site: Arc::new(ArcSwap::from_pointee(site)),
             status,
-            streams: lasting.streams,
+            streams: lasting.endings.streams,
             discovery,
             registration,
+            stream_watch,
             errands: lasting.errands,
             errand_patience,
             random: world.random.clone(),
@@ -185,6 +193,7 @@ impl App {
         tracing::info!(listener = "admin", address = %self.admin, "listening");
         supervisor.spawn("discovery", self.discovery.run(shutdown.clone()));
         let registrar = registrar::start(self.registration);
+        supervisor.spawn("stream watch", self.stream_watch.run(shutdown.clone()));
         for encryption in [self.public_tls, self.admin_tls].into_iter().flatten() {
             supervisor.spawn("certificate", encryption.watch.run(shutdown.clone()));
         }
@@ -222,13 +231,13 @@ impl App {
 }
 
 impl Encryption {
-    fn of(listener: &'static str, tls: Option<&ListenerTls>, status: &Admin) -> Result<Option<Self>, TlsError> {
+    fn of(listener: &'static str, tls: Option<&ListenerTls>, metrics: &Arc<Metrics>) -> Result<Option<Self>, TlsError> {
         let Some(tls) = tls else { return Ok(None) };
         let watch = CertificateWatch {
             listener,
             watch: tls.pair.clone(),
             interval: tls.reload_interval,
-            metrics: status.metrics.clone(),
+            metrics: metrics.clone(),
         };
         Ok(Some(Self { acceptor: tls.acceptor()?, watch }))
     }
@@ -248,66 +257,114 @@ async fn finish(public: &ServerHandle, admin: &ServerHandle) {
 /// What outlives a swap of one site for another.
 struct Lasting {
     provider: Arc<Provider>,
-    sessions: Arc<SessionTable>,
-    status: Arc<Admin>,
-    streams: Arc<Streams>,
+    incarnation: NodeIncarnation,
+    endings: Endings,
+    back_channel: BackChannel,
+    spending: Spending,
+    metrics: Arc<Metrics>,
     errands: Errands,
 }
 
-/// The site that `config` describes.
-fn site(config: Config, lasting: &Lasting, world: &World) -> Result<Site, StartError> {
-    let Lasting { provider, sessions, status, streams, errands } = lasting;
+impl Lasting {
+    fn build(
+        config: &Config,
+        provider: Arc<Provider>,
+        metrics: Arc<Metrics>,
+        world: &World,
+    ) -> Result<Self, StartError> {
+        let incarnation = NodeIncarnation::new(opaque_token(world.random.as_ref()));
+        let revocations = Revocations::open(config.revocation.clone(), incarnation.clone(), world.clock.now())?;
+        let endings = Endings {
+            revocations: Arc::new(revocations),
+            streams: Arc::default(),
+            active: Arc::default(),
+            table: Arc::new(SessionTable::new(config.session.capacity, metrics.clone())),
+            notices: None,
+            metrics: metrics.clone(),
+            clock: world.clock.clone(),
+            max: config.session.lifetimes.max,
+        };
+        let errands = Errands::here();
+        let back_channel = BackChannel {
+            provider: provider.clone(),
+            endings: endings.clone(),
+            metrics: metrics.clone(),
+            errands: errands.clone(),
+            clock: world.clock.clone(),
+        };
+        let spending = match config.session.store {
+            TokenStore::Cookie => Spending::Forbidden,
+            TokenStore::Session => Spending::Allowed,
+        };
+        Ok(Self { provider, incarnation, endings, back_channel, spending, metrics, errands })
+    }
+}
+
+/// The site that `config` describes, and what renews its sessions.
+fn site(config: Config, lasting: &Lasting, world: &World) -> Result<(Site, Arc<Renewals>), StartError> {
+    let Lasting { provider, incarnation, endings, back_channel, metrics, .. } = lasting;
     let keys = key_ring(&config, world)?;
     let cookies = OwnCookies::new(&config.session.cookie)?;
     let app_cookies = app_cookies(&config.app_cookies, &cookies, &keys)?;
-    let store = store(&config.session, &keys, sessions, world)?;
+    let store = store(&config.session, &keys, &endings.table, world)?;
     let wanted_claims = wanted_claims(&config.proxy);
     let lifetimes = config.session.lifetimes;
-    let renewals = Renewals::new(
-        config.renewal,
-        renewal::Parts {
-            provider: provider.clone(),
-            revocations: status.revocations.clone(),
-            streams: streams.clone(),
-            metrics: status.metrics.clone(),
-            lifetimes,
-            wanted_claims: wanted_claims.clone(),
-            node_host: status.registration.host().clone(),
-            clock: world.clock.clone(),
-            errands: errands.clone(),
-        },
-    );
+    let renewals = Arc::new(Renewals::new(config.renewal, renewals(&config, lasting, &wanted_claims, world)));
     let login_parts = login::Parts {
         provider: provider.clone(),
         store: store.clone(),
         app_cookies: app_cookies.clone(),
-        revocations: status.revocations.clone(),
-        streams: streams.clone(),
-        metrics: status.metrics.clone(),
-        node_host: status.registration.host().clone(),
-        incarnation: NodeIncarnation::new(opaque_token(world.random.as_ref())),
+        endings: endings.clone(),
+        metrics: metrics.clone(),
+        node_host: config.node_host.clone(),
+        incarnation: incarnation.clone(),
         lifetimes,
         wanted_claims: wanted_claims.clone(),
         clock: world.clock.clone(),
         random: world.random.clone(),
     };
+    let judge = Judge {
+        lifetimes,
+        endings: endings.clone(),
+        renewals: renewals.clone(),
+        when_unprovable: config.when_unprovable,
+        metrics: metrics.clone(),
+    };
     let proxy_parts = proxy::Parts {
         provider: provider.clone(),
         wanted_claims,
         store,
-        judge: Judge { lifetimes, revocations: status.revocations.clone(), renewals: Arc::new(renewals) },
+        judge,
         cookies: cookies.clone(),
         app_cookies,
-        streams: streams.clone(),
-        metrics: status.metrics.clone(),
+        streams: endings.streams.clone(),
+        metrics: metrics.clone(),
         clock: world.clock.clone(),
     };
-    Ok(Site {
+    let site = Site {
         caller: config.caller,
         limits: config.proxy.limits,
+        back_channel: back_channel.clone(),
+        admin_path: config.admin.public_path,
         login: Login::new(config.login, login_parts, &cookies, &keys, SITE)?,
         proxy: Proxy::new(config.proxy, proxy_parts),
-    })
+    };
+    Ok((site, renewals))
+}
+
+fn renewals(config: &Config, lasting: &Lasting, wanted_claims: &[String], world: &World) -> renewal::Parts {
+    renewal::Parts {
+        provider: lasting.provider.clone(),
+        endings: lasting.endings.clone(),
+        prove_by: config.prove_by,
+        incarnation: lasting.incarnation.clone(),
+        node_host: config.node_host.clone(),
+        metrics: lasting.metrics.clone(),
+        lifetimes: config.session.lifetimes,
+        wanted_claims: wanted_claims.to_vec(),
+        clock: world.clock.clone(),
+        errands: lasting.errands.clone(),
+    }
 }
 
 fn store(

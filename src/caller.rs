@@ -113,18 +113,13 @@ impl Caller {
     /// When the request names no host, two hosts, or one that is not ours.
     pub fn of(request: &Request, config: &Config) -> Result<Self, Refusal> {
         let peer_is_trusted = config.trusts(request.peer);
-        let said = |name: &str| peer_is_trusted.then(|| last_value(&request.headers, name)).flatten();
-        // A gateway may speak TLS to us, and plain http to the client: what it says of the client goes before.
-        let secure = said("x-forwarded-proto")
-            .map_or(request.transport == Transport::Tls, |proto| proto.eq_ignore_ascii_case("https"));
+        let Way { secure, client, is_local, chain } =
+            Way::of(&request.headers, request.peer, request.transport, config);
         let host = host(&request.headers)?;
-        let named = said("x-forwarded-host").unwrap_or(host);
-        let chain = if peer_is_trusted { Chain::read(&request.headers) } else { Chain::default() };
-        let client = chain.client(request.peer, config);
+        let named = peer_is_trusted.then(|| last_value(&request.headers, "x-forwarded-host")).flatten().unwrap_or(host);
         Ok(Self {
             client,
-            // A unix socket that nobody speaks for is a process of this machine.
-            is_local: client.map_or(request.peer.is_none() && chain.is_whole(), is_local),
+            is_local,
             forwarded_for: chain.forwarded_for(request.peer),
             peer_is_trusted,
             origin: origin(named, secure, config)?,
@@ -157,11 +152,29 @@ impl Caller {
     /// Whether `ssl-required` lets this caller in (keycloak-adapter: `SslRequired.isRequired`).
     #[must_use]
     pub fn satisfies(&self, required: SslRequired) -> bool {
-        match required {
-            SslRequired::All => self.secure,
-            SslRequired::External => self.secure || self.is_local,
-            SslRequired::None => true,
-        }
+        required.admits(self.secure, self.is_local)
+    }
+}
+
+/// How a request came, whatever name of ours it uses.
+struct Way {
+    secure: bool,
+    client: Option<IpAddr>,
+    is_local: bool,
+    chain: Chain,
+}
+
+impl Way {
+    fn of(headers: &HeaderMap, peer: Option<IpAddr>, transport: Transport, config: &Config) -> Self {
+        let peer_is_trusted = config.trusts(peer);
+        // A gateway may speak TLS to us, and plain http to the client: what it says of the client goes before.
+        let said = peer_is_trusted.then(|| last_value(headers, "x-forwarded-proto")).flatten();
+        let secure = said.map_or(transport == Transport::Tls, |proto| proto.eq_ignore_ascii_case("https"));
+        let chain = if peer_is_trusted { Chain::read(headers) } else { Chain::default() };
+        let client = chain.client(peer, config);
+        // A unix socket that nobody speaks for is a process of this machine.
+        let is_local = client.map_or(peer.is_none() && chain.is_whole(), is_local);
+        Self { secure, client, is_local, chain }
     }
 }
 
@@ -266,7 +279,25 @@ fn address(entry: &str) -> Option<IpAddr> {
     read.ok().map(|address| address.to_canonical())
 }
 
+impl SslRequired {
+    fn admits(self, secure: bool, is_local: bool) -> bool {
+        match self {
+            Self::All => secure,
+            Self::External => secure || is_local,
+            Self::None => true,
+        }
+    }
+}
+
 impl Config {
+    /// Whether `ssl-required` lets in what came with these headers from `peer`, whatever name of ours it used: for the admin listener,
+    /// which goes by no name.
+    #[must_use]
+    pub fn admits(&self, headers: &HeaderMap, peer: Option<IpAddr>, transport: Transport) -> bool {
+        let way = Way::of(headers, peer, transport, self);
+        self.ssl_required.admits(way.secure, way.is_local)
+    }
+
     /// Whether `X-Forwarded-*` of this peer are believed.
     fn trusts(&self, peer: Option<IpAddr>) -> bool {
         self.trusted_proxies.iter().any(|trusted| match (trusted, peer) {

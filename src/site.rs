@@ -4,6 +4,7 @@
 use http::HeaderValue;
 
 use crate::{
+    admin::{BackChannel, Word},
     caller::{self, Caller},
     login::{Login, Presented, ReturnTo, Visit},
     message::{Request, RequestId, Response},
@@ -25,6 +26,10 @@ pub struct Site {
     pub proxy: Proxy,
     /// Sign-in and sign-out.
     pub login: Login,
+    /// What answers the identity server.
+    pub back_channel: BackChannel,
+    /// Below which path it is answered here too; at its own endpoint for standard logout it always is.
+    pub admin_path: Option<String>,
     /// Bounds that the front keeps.
     pub limits: Limits,
 }
@@ -66,6 +71,9 @@ impl Site {
         if !caller.satisfies(self.caller.ssl_required) {
             return Err(self.insecure(&request, caller));
         }
+        if let Some(word) = self.word(request.target.decoded_path()) {
+            return Ok(Box::pin(self.back_channel.answer(word, request.method.as_str(), request.body)).await);
+        }
         if self.login.owns(request.target.decoded_path()) {
             // Boxed, as all of sign-in is: its state is large and would be moved along with every proxied request.
             return Box::pin(self.answer_here(*request, approach)).await;
@@ -88,6 +96,15 @@ impl Site {
         }
     }
 
+    /// The word of the back channel that a path stands for on this listener, where nobody else's path may be taken for one (attack case 54).
+    fn word(&self, path: &str) -> Option<Word> {
+        if self.login.is_for_back_channel(path) {
+            return Some(Word::BackChannelLogout);
+        }
+        let below = path.strip_prefix(self.admin_path.as_deref()?)?;
+        below.starts_with('/').then(|| Word::at_end_of(below)).flatten()
+    }
+
     /// Answers a request to one of our own endpoints.
     async fn answer_here(&self, request: Request, approach: Approach<'_>) -> Result<Response, Refusal> {
         if !self.proxy.offers_sign_in() {
@@ -95,10 +112,10 @@ impl Site {
         }
         let standing = self.proxy.standing(approach.local, approach.cookies).await?;
         let speaks_of_it = self.login.speaks_of_session(request.target.decoded_path());
-        let standing = if speaks_of_it { self.proxy.renewed(standing).await? } else { standing };
+        let standing = if speaks_of_it { self.proxy.renewed(standing, Renewing::WhenDue).await? } else { standing };
         let presented = match &standing {
             Standing::Current(current) => current.session().map_or(Presented::Nothing, Presented::Current),
-            Standing::Stale(session) => Presented::Stale(session),
+            Standing::Stale(session) | Standing::Unproved(session, _) => Presented::Stale(session),
             Standing::Nobody | Standing::Revoked => Presented::Nothing,
         };
         self.login.answer(request, Visit { caller: approach.caller, cookies: approach.cookies, presented }).await

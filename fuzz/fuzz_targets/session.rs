@@ -38,6 +38,7 @@ fn session(texts: [&str; 7], time: i64) -> Session {
         },
         established_at: at,
         token_iat: at,
+        renewed_at: at,
         proved_at: at,
         proved_by: NodeIncarnation::new(id),
         opened_at: at,

@@ -1,25 +1,39 @@
-//! The admin listener: health, readiness and metrics. Never the public port.
+//! The admin listener: the back channel, health, readiness and metrics. Never the public port.
+
+mod back_channel;
+mod keycloak;
+mod logout_token;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use actix_web::{HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::{
+    caller,
+    domain::SecretString,
+    message::{Body, BodyError, Response, Transport},
     revocation::Revocations,
     status::{Metrics, Readiness, RegistrationStatus},
     tls::ListenerTls,
 };
+pub use back_channel::{BackChannel, Word};
 
-/// Where the admin listener listens.
+/// Where the admin listener listens, and to whom.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// TCP address; port 0 takes a free one.
     pub listen: SocketAddr,
     /// TLS, if it speaks that.
     pub tls: Option<ListenerTls>,
+    /// What opens the session API; without it there is none.
+    pub token: Option<SecretString>,
+    /// Below which path the public listener answers the back channel's words too.
+    pub public_path: Option<String>,
 }
 
-/// What the admin listener tells of.
+/// What the admin listener tells of, and hears for.
 #[derive(Debug)]
 pub struct Admin {
     /// Whether this node should be sent traffic.
@@ -30,6 +44,12 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// What was ended.
     pub revocations: Arc<Revocations>,
+    /// What the identity server says.
+    pub back_channel: BackChannel,
+    /// From where it may be said in clear.
+    pub caller: caller::Config,
+    /// What carries it to us.
+    pub transport: Transport,
 }
 
 /// Mounts the admin listener's routes.
@@ -37,7 +57,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/healthz", web::get().to(healthz))
         .route("/readyz", web::get().to(readyz))
-        .route("/metrics", web::get().to(metrics));
+        .route("/metrics", web::get().to(metrics))
+        .default_service(web::to(words));
 }
 
 /// The process lives and answers.
@@ -60,4 +81,45 @@ async fn metrics(admin: web::Data<Admin>) -> HttpResponse {
             HttpResponse::InternalServerError().finish()
         }
     }
+}
+
+/// The words of the back channel, under any path.
+async fn words(admin: web::Data<Admin>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let Some(word) = Word::at_end_of(request.path()) else { return HttpResponse::NotFound().finish() };
+    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    if !admin.caller.admits(&forwarding(&request), peer, admin.transport) {
+        return sent(admin.back_channel.insecure(word));
+    }
+    let stream = payload.map(|piece| piece.map_err(|_| BodyError::Broken)).boxed_local();
+    let body = Body::Stream { length: None, stream };
+    sent(admin.back_channel.answer(word, request.method().as_str(), body).await)
+}
+
+/// What a proxy says of whom it stands for.
+fn forwarding(request: &HttpRequest) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for name in ["x-forwarded-for", "x-forwarded-proto"] {
+        for value in request.headers().get_all(name) {
+            if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+                headers.append(HeaderName::from_static(name), value);
+            }
+        }
+    }
+    headers
+}
+
+fn sent(response: Response) -> HttpResponse {
+    let status = header_status(response.status);
+    let mut answer = HttpResponse::build(status);
+    for (name, value) in &response.headers {
+        answer.append_header((name.as_str(), value.as_bytes()));
+    }
+    match response.body {
+        Body::Full(bytes) => answer.body(bytes),
+        Body::Empty | Body::Stream { .. } | Body::Tunnel(_) => answer.finish(),
+    }
+}
+
+fn header_status(status: StatusCode) -> actix_web::http::StatusCode {
+    actix_web::http::StatusCode::from_u16(status.as_u16()).unwrap_or(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR)
 }

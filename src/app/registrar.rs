@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use super::{Lasting, World};
+use super::World;
 use crate::{
     background::registration::Registration,
     config::Config,
     lifecycle::{Shutdown, Supervisor},
-    status::RegistrationStatus,
+    oidc::Provider,
+    status::{Metrics, Readiness, RegistrationStatus},
 };
 
 /// How the registration stands before anything was done.
@@ -21,15 +22,22 @@ pub(super) fn status(config: &Config) -> RegistrationStatus {
 }
 
 /// The loop, if the node is to be registered; readiness waits for it from now on.
-pub(super) fn build(config: &Config, lasting: &Lasting, world: &World) -> Option<Registration> {
-    let (config, status) = (config.registration?, &lasting.status);
-    status.readiness.await_registration();
+pub(super) fn build(
+    config: &Config,
+    provider: Arc<Provider>,
+    status: &Arc<RegistrationStatus>,
+    readiness: &Arc<Readiness>,
+    metrics: &Arc<Metrics>,
+    world: &World,
+) -> Option<Registration> {
+    let config = config.registration?;
+    readiness.await_registration();
     Some(Registration {
         config,
-        provider: lasting.provider.clone(),
-        status: status.registration.clone(),
-        readiness: status.readiness.clone(),
-        metrics: status.metrics.clone(),
+        provider,
+        status: status.clone(),
+        readiness: readiness.clone(),
+        metrics: metrics.clone(),
         clock: Arc::clone(&world.clock),
         random: Arc::clone(&world.random),
     })

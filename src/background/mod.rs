@@ -4,3 +4,4 @@ pub mod backoff;
 pub mod certificate;
 pub mod discovery;
 pub mod registration;
+pub mod stream_watch;

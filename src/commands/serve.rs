@@ -65,9 +65,11 @@ fn cannot_start(error: &StartError) -> ExitCode {
     tracing::error!("cannot start: {error}{cause}");
     match error {
         StartError::Bind { .. } => ExitCode::from(UNAVAILABLE),
-        StartError::Cookies(_) | StartError::Keys(_) | StartError::Provider(_) | StartError::Tls(_) => {
-            ExitCode::from(BAD_CONFIG)
-        }
+        StartError::Cookies(_)
+        | StartError::Keys(_)
+        | StartError::Persist(_)
+        | StartError::Provider(_)
+        | StartError::Tls(_) => ExitCode::from(BAD_CONFIG),
         StartError::Metrics(_) => ExitCode::FAILURE,
     }
 }

@@ -263,6 +263,7 @@ pub(super) fn renewal(root: &Object<'_>) -> renewal::Config {
     renewal::Config {
         always: root.at("always-refresh-token").flag().unwrap_or(false),
         minimum_life: root.at("token-minimum-time-to-live").duration(Duration::ZERO..=24 * HOUR).unwrap_or_default(),
+        ..renewal::Config::default()
     }
 }
 

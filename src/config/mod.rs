@@ -13,6 +13,7 @@ mod credentials;
 mod environment;
 mod fault;
 mod file;
+mod horizon;
 mod keycloak;
 mod nearest;
 mod node;
@@ -36,7 +37,14 @@ use std::{
 };
 
 use crate::{
-    admin, background::registration, caller, domain::NodeHost, login, oidc, proxy, renewal, session, telemetry,
+    admin,
+    background::registration,
+    caller,
+    domain::NodeHost,
+    login, oidc,
+    proxy::{self, validity::WhenUnprovable},
+    renewal::{self, ProveBy},
+    revocation, session, telemetry,
     tls::ListenerTls,
 };
 use fault::{JsonPath, Report};
@@ -68,6 +76,12 @@ pub struct Config {
     pub session: session::Config,
     /// The session cookies of the application itself; empty: they are cookies like any other.
     pub app_cookies: Vec<session::AppCookie>,
+    /// What is believed of sessions, and for how long.
+    pub revocation: revocation::Config,
+    /// What becomes of sessions in an outage.
+    pub when_unprovable: WhenUnprovable,
+    /// How sessions are proved.
+    pub prove_by: ProveBy,
     /// When the site's sessions are renewed.
     pub renewal: renewal::Config,
     /// The site's sign-in.

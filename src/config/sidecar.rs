@@ -8,19 +8,21 @@ use url::Url;
 use super::{
     Config, Listen, address, app_cookies, bearer, claims, cookie,
     environment::Environment,
-    keycloak, node, path, provider, redirect_rewrite, rules, tls,
+    horizon, keycloak, node, path, provider, redirect_rewrite, rules, tls,
     value::{Node, Object},
 };
 use crate::{
     admin,
     caller::{self, Origin, SslRequired},
+    domain::SecretString,
     login::{self, ResponseMode},
     oidc,
     proxy::{self, IdentityValue, Limits, gateway},
+    renewal,
     telemetry::{self, AuditTo, LogFormat},
 };
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 31] = [
     "admin",
     "allowed-hosts",
     "app-session-cookies",
@@ -28,42 +30,39 @@ const KEYS: [&str; 23] = [
     "auth",
     "cookie",
     "forward-access-token",
+    "frontchannel-logout",
     "headers",
     "limits",
     "listen",
     "log",
     "node-host",
+    "outage-proof",
     "path-prefix",
+    "persist",
+    "proof-life",
+    "prove-by",
     "provider",
     "public-url",
     "response-mode",
     "rules",
     "session",
+    "settle",
+    "skew",
     "tls",
     "trusted-proxies",
     "upstream",
     "upstream-tls",
     "websocket-origins",
-];
-
-/// Keys that are planned: refused, since what they ask for would not happen.
-const LATER: [&str; 12] = [
-    "app-logout-hook",
-    "assertion",
-    "frontchannel-logout",
-    "outage-proof",
-    "peers",
-    "persist",
-    "proof-life",
-    "settle",
-    "sites",
-    "skew",
-    "store",
     "when-unprovable",
 ];
 
+/// Keys that are planned: refused, since what they ask for would not happen.
+const LATER: [&str; 5] = ["app-logout-hook", "assertion", "peers", "sites", "store"];
+
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8080);
 const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9080);
+/// Least length of `admin.token`.
+const LEAST_TOKEN: usize = 16;
 const PATH_PREFIX: &str = "/oauth2";
 const LOG_FILTER: &str = "info";
 /// Attempts kept per browser by default: several tabs, without filling the browser's cookies.
@@ -92,6 +91,7 @@ pub(super) fn read(root: &Object<'_>, env: &dyn Environment) -> Option<Config> {
     let cookie = cookie::read(root, &keys.at("cookie"), public_url.as_ref(), &path_prefix);
     let limits = keys.at("limits").object(&LIMITS);
     let login = login::Config {
+        front_channel: keys.at("frontchannel-logout").flag().unwrap_or(true),
         redirect_rewrite: redirect_rewrite::read(root, &path_prefix),
         path_prefix,
         response_mode: response_mode(&keys.at("response-mode"), cookie.secure),
@@ -111,6 +111,8 @@ pub(super) fn read(root: &Object<'_>, env: &dyn Environment) -> Option<Config> {
         ssl_required,
         confidential_port: keycloak::confidential_port(root),
     };
+    let prove_by = horizon::prove_by(&keys, oidc.as_ref().map(|oidc| &oidc.provider));
+    let (proofs_in_flight, proofs_per_second) = horizon::budget(&limits);
     let user = claims::principal_attribute(root);
     let tls = tls::listener(&keys.at("tls"));
     let gateway = gateway(&keys.at("auth"), &caller);
@@ -128,7 +130,10 @@ pub(super) fn read(root: &Object<'_>, env: &dyn Environment) -> Option<Config> {
         registration,
         session,
         app_cookies,
-        renewal: keycloak::renewal(root),
+        revocation: horizon::revocation(&keys),
+        when_unprovable: horizon::when_unprovable(&keys),
+        prove_by,
+        renewal: renewal::Config { proofs_in_flight, proofs_per_second, ..keycloak::renewal(root) },
         login,
         proxy: proxy?,
         warnings: Vec::new(),
@@ -136,12 +141,29 @@ pub(super) fn read(root: &Object<'_>, env: &dyn Environment) -> Option<Config> {
 }
 
 fn admin(node: &Node<'_>, public: &Listen) -> admin::Config {
-    let keys = node.object_with_later(&["listen", "tls"], &["public-path", "token"]);
+    let keys = node.object(&["listen", "public-path", "tls", "token"]);
     let listen = keys.at("listen").parse(address::tcp).unwrap_or(ADMIN_LISTEN);
     if *public == Listen::Tcp(listen) && listen.port() != 0 {
         keys.at("listen").fault("must not be the public listener's address");
     }
-    admin::Config { listen, tls: tls::listener(&keys.at("tls")) }
+    admin::Config {
+        listen,
+        tls: tls::listener(&keys.at("tls")),
+        token: admin_token(&keys.at("token")),
+        public_path: keys.at("public-path").parse(path::prefix),
+    }
+}
+
+/// Whoever has it ends anybody's session: it must not be guessed.
+fn admin_token(node: &Node<'_>) -> Option<SecretString> {
+    let token = node.secret()?;
+    if token.expose().len() < LEAST_TOKEN || !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        node.fault(format!(
+            "must have at least {LEAST_TOKEN} visible ASCII characters, as `doorward keygen` makes them"
+        ));
+        return None;
+    }
+    Some(token)
 }
 
 fn public_url(node: &Node<'_>, ssl_required: SslRequired) -> Option<Url> {
@@ -252,7 +274,7 @@ fn allowed_hosts(keys: &Object<'_>, public_url: Option<&Url>) -> Vec<String> {
     }
 }
 
-const LIMITS: [&str; 12] = [
+const LIMITS: [&str; 14] = [
     "body-bytes",
     "client-header-timeout",
     "concurrent-logins",
@@ -263,6 +285,8 @@ const LIMITS: [&str; 12] = [
     "idle-timeout",
     "keep-alive",
     "kept-form-bytes",
+    "proofs-in-flight",
+    "proofs-per-second",
     "response-timeout",
     "tunnel-max",
 ];

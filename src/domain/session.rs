@@ -36,6 +36,9 @@ pub struct Session {
     pub established_at: Timestamp,
     /// `iat` of the newest access token (of the ID token when the access token is opaque); the identity server's clock.
     pub token_iat: Timestamp,
+    /// When the request was sent that brought these tokens, on the sending node's clock. Of two states of a session the one renewed later is
+    /// the newer; a proof changes it not.
+    pub renewed_at: Timestamp,
     /// When the node in `proved_by` sent the request to which the identity server answered "alive"; that node's clock.
     pub proved_at: Timestamp,
     /// Which start of which node stamped `proved_at`.

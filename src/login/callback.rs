@@ -3,14 +3,12 @@
 
 use http::{Method, StatusCode};
 
-use super::{
-    Attempt, Login, Params, ReturnTo, Visit,
-    form::{is_form, read_form},
-    redirect, with_cookies,
-};
+use super::{Attempt, Login, ReturnTo, Visit, redirect, with_cookies};
 use crate::{
     audit,
     domain::{AdapterSessionId, SecretString, Session, SessionStatus, Timestamp, opaque_token},
+    endings::By,
+    forms::{Params, is_form, read_form},
     message::{Request, Response},
     oidc::{self, ClientSession, RedeemError, Redemption, principal},
     respond::{Action, Audience, Blame, Page, Refusal, SignInFailed},
@@ -110,15 +108,16 @@ impl Login {
         let now = self.parts.clock.now();
         if let Some(value) = login.not_before {
             let subject = &login.id_token.get().subject;
-            self.parts.revocations.raise_not_before(subject, value, now, self.parts.lifetimes.max);
+            self.parts.endings.raise_not_before(subject, value, now);
         }
         let session = self.session(id, login);
         self.must_count(&session, attempt, now)?;
         let saved = self.parts.store.save(&session, visit.cookies, now).await;
         let set = saved.map_err(|error| self.not_saved(attempt, &error))?;
         if let Some(replaced) = visit.known() {
-            audit::ended("sign_in", replaced, self.end(replaced), now);
+            self.parts.endings.end_session(replaced, By::Replaced).await;
         }
+        self.parts.endings.active.see(&session, session.ends_at(self.parts.lifetimes), now);
         tracing::info!(subject = %session.principal.subject, "signed in");
         audit::signed_in(&session, visit.caller.client, now);
         Ok(set)
@@ -126,7 +125,7 @@ impl Login {
 
     /// A session that would not count at its first use is none: to go on would be to come back at once, for ever.
     fn must_count(&self, session: &Session, attempt: &Attempt, now: Timestamp) -> Result<(), NotSignedIn> {
-        if self.parts.revocations.check(session, now).is_err() {
+        if self.parts.endings.revocations.check(session, now).is_err() {
             // One that is new can be hit by a not-before alone: the clock of whoever set it is ahead.
             tracing::warn!(subject = %session.principal.subject, "a not-before lies ahead of a sign-in");
             return Err(self.failed("not_before", Blame::Denied, NOT_BEFORE, &attempt.return_to));
@@ -208,6 +207,7 @@ impl Login {
             principal,
             established_at: id_token.issued_at,
             token_iat,
+            renewed_at: login.asked_at,
             proved_at: login.asked_at,
             proved_by: self.parts.incarnation.clone(),
             opened_at: now,
@@ -232,12 +232,13 @@ const NOT_BEFORE: &str =
     "The identity server takes back what it issues up to a moment that has not come yet. Please try again later.";
 const UNAVAILABLE: &str = "The identity server cannot be reached. Please try again in a moment.";
 
-async fn read_params(request: Request) -> Result<Params, Refusal> {
+/// Parameters of a query, or of the form that is posted in its place.
+pub(super) async fn read_params(request: Request) -> Result<Params, Refusal> {
     if request.method != Method::POST {
         return Params::parse(request.target.query().unwrap_or_default());
     }
     if !is_form(&request.headers) {
-        return Err(Refusal::BadRequest("The callback must be a form.".into()));
+        return Err(Refusal::BadRequest("What is posted here must be a form.".into()));
     }
     let form = read_form(request.body, MAX_FORM).await?;
     let form = std::str::from_utf8(&form).map_err(|_| Refusal::BadRequest("The form is not UTF-8.".into()))?;

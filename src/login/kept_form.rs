@@ -18,14 +18,10 @@ use serde::{Deserialize, Serialize};
 use url::form_urlencoded;
 use zeroize::Zeroize;
 
-use super::{
-    Login, Params, ReturnTo, Visit,
-    form::{is_form, read_form},
-    sign_out::is_own_wish,
-    with_cookies,
-};
+use super::{Login, ReturnTo, Visit, sign_out::is_own_wish, with_cookies};
 use crate::{
     domain::{Random, Timestamp, opaque_token},
+    forms::{Params, is_form, read_form},
     message::{Request, Response},
     respond::{Action, Audience, Page, Refusal, Script},
     session::{KeyRing, Purpose, SealedCookie},

@@ -3,9 +3,8 @@
 
 mod attempt;
 mod callback;
-mod form;
+mod front_channel;
 mod kept_form;
-mod params;
 mod redirect_rewrite;
 mod return_to;
 mod sign_out;
@@ -20,19 +19,19 @@ use url::Url;
 use crate::{
     caller::Caller,
     domain::{Clock, Lifetimes, NodeHost, NodeIncarnation, Random, Session},
+    endings::Endings,
     message::{Request, Response},
     oidc::{Authorization, Provider},
     respond::Refusal,
-    revocation::Revocations,
     session::{
         AppCookies, CookieConfigError, InvalidCookie, KeyRing, OwnCookies, Purpose, RequestCookies, SameSite,
         SealedCookie, SessionStore, SetCookies,
     },
-    status::{Metrics, Streams},
+    status::Metrics,
 };
 use attempt::{Attempt, Attempts};
+use callback::read_params;
 use kept_form::KeptForms;
-use params::Params;
 pub use redirect_rewrite::{RedirectRewrite, RewriteError};
 pub use return_to::ReturnTo;
 use used::UsedStates;
@@ -50,6 +49,8 @@ pub struct Config {
     pub max_attempts: usize,
     /// Largest form, in bytes, that is kept over a sign-in; 0: none is.
     pub kept_form_bytes: usize,
+    /// Whether front-channel logouts are heard.
+    pub front_channel: bool,
     /// How our paths are called outside, where something before us calls them otherwise.
     pub redirect_rewrite: Option<RedirectRewrite>,
 }
@@ -92,9 +93,7 @@ pub struct Parts {
     /// The application's own session cookies, which go with a session.
     pub app_cookies: Option<Arc<AppCookies>>,
     /// What it ends.
-    pub revocations: Arc<Revocations>,
-    /// What is open for whom.
-    pub streams: Arc<Streams>,
+    pub endings: Endings,
     /// What it counts.
     pub metrics: Arc<Metrics>,
     /// This start of this node, for `proved_by`.
@@ -115,6 +114,7 @@ pub struct Parts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Endpoint {
     Callback,
+    FrontChannelLogout,
     Resume,
     SignOut,
     SignedOut,
@@ -197,6 +197,12 @@ impl Login {
         path.strip_prefix(self.config.path_prefix.as_str()) == Some("/auth")
     }
 
+    /// Whether a decoded path is the one where the identity server logs users out (OpenID Connect Back-Channel Logout 1.0).
+    #[must_use]
+    pub fn is_for_back_channel(&self, path: &str) -> bool {
+        path.strip_prefix(self.config.path_prefix.as_str()) == Some("/backchannel-logout")
+    }
+
     /// Whether the endpoint at a path of ours speaks of the session, so that it must be as it is now.
     #[must_use]
     pub fn speaks_of_session(&self, path: &str) -> bool {
@@ -214,10 +220,11 @@ impl Login {
         endpoint.admits(&request.method, self.config.response_mode)?;
         match endpoint {
             Endpoint::Callback => self.callback(request, visit).await,
+            Endpoint::FrontChannelLogout => self.front_channel_logout(&request),
             Endpoint::Resume => self.resume(request, visit).await,
             Endpoint::SignOut => self.sign_out(&request, visit).await,
             Endpoint::SignedOut => Ok(self.signed_out_page()),
-            Endpoint::Start => self.start(&request, visit).await,
+            Endpoint::Start => self.start(request, visit).await,
             Endpoint::UserInfo => self.userinfo(visit),
         }
     }
@@ -272,12 +279,24 @@ impl Login {
         format!("{}?rd={rd}", self.path("/start"))
     }
 
-    async fn start(&self, request: &Request, visit: Visit<'_>) -> Result<Response, Refusal> {
-        let params = Params::parse(request.target.query().unwrap_or_default())?;
-        let to = params.get("rd").map_or_else(ReturnTo::home, |rd| self.return_to(rd, visit.caller));
+    /// Where a sign-in begins by a link, ours or a third party's (OpenID Connect Core 1.0, section 4): that one names the issuer, which must be
+    /// ours, so that nobody is sent to sign in at an identity server that he does not expect.
+    async fn start(&self, request: Request, visit: Visit<'_>) -> Result<Response, Refusal> {
+        let params = read_params(request).await?;
+        if let Some(iss) = params.get("iss") {
+            let issuer = self.parts.provider.issuer().ok_or(Refusal::NotReady)?;
+            if iss != issuer.as_str() {
+                return Err(Refusal::BadRequest(
+                    "This site signs in at another identity server (parameter iss).".into(),
+                ));
+            }
+        }
+        let to = params.get("rd").or_else(|| params.get("target_link_uri"));
+        let to = to.map_or_else(ReturnTo::home, |to| self.return_to(to, visit.caller));
         let to = if self.reaches(&to) { to } else { self.return_to(self.attempts.path(), visit.caller) };
-        let passed_on: Vec<(String, String)> =
-            params.iter().filter(|(name, _)| self.parts.provider.passes_on(name)).collect();
+        let is_third_partys = params.get("iss").is_some();
+        let passes_on = |name: &str| self.parts.provider.passes_on(name) || is_third_partys && name == "login_hint";
+        let passed_on: Vec<(String, String)> = params.iter().filter(|(name, _)| passes_on(name)).collect();
         self.begin(to, &passed_on, visit).await
     }
 
@@ -341,6 +360,7 @@ impl Endpoint {
     fn named(name: &str) -> Option<Self> {
         Some(match name {
             "/callback" => Self::Callback,
+            "/frontchannel-logout" => Self::FrontChannelLogout,
             "/resume" => Self::Resume,
             "/sign_out" => Self::SignOut,
             "/signed_out" => Self::SignedOut,
@@ -353,7 +373,7 @@ impl Endpoint {
     fn admits(self, method: &Method, mode: ResponseMode) -> Result<(), Refusal> {
         let allowed = match (self, mode) {
             (Self::Callback, ResponseMode::FormPost) => "POST",
-            (Self::SignOut | Self::Resume, _) => "GET, POST",
+            (Self::SignOut | Self::Resume | Self::Start, _) => "GET, POST",
             _ => "GET",
         };
         let admitted = allowed.split(", ").any(|m| m == method.as_str());

@@ -9,7 +9,8 @@ use super::{Login, ReturnTo, Visit, redirect, with_cookies};
 use crate::{
     audit,
     caller::Origin,
-    domain::{SecretString, Session, opaque_token},
+    domain::{SecretString, opaque_token},
+    endings::By,
     message::{Request, Response},
     respond::{Action, Page, Refusal},
     session::SetCookies,
@@ -60,22 +61,13 @@ impl Login {
     /// Revokes first, then removes: whoever copied the cookie is refused from the first of the two steps on.
     async fn end_locally(&self, visit: Visit<'_>) -> Result<SetCookies, Refusal> {
         if let Some(session) = visit.known() {
-            audit::ended("user", session, self.end(session), self.parts.clock.now());
+            self.parts.endings.end_session(session, By::User).await;
             tracing::info!(subject = %session.principal.subject, "signed out");
         }
         self.parts.store.close(visit.known(), visit.cookies).await.map_err(|error| {
             tracing::error!(%error, "a session cannot be closed in its store");
             Refusal::Internal
         })
-    }
-
-    /// Ends a session for every copy of its cookie, and closes what it has open. Remembered up to the absolute limit, since a copy may be kept alive by use until then.
-    /// Says how many things those were.
-    pub(super) fn end(&self, session: &Session) -> usize {
-        let keep_until = session.opened_at.plus(self.parts.lifetimes.max);
-        self.parts.revocations.end_session(&session.adapter_session_id, keep_until, self.parts.clock.now());
-        // Only now: a stream that is being opened meanwhile has to find the session ended.
-        self.parts.streams.close_matching(|key| key.session.as_ref() == Some(&session.adapter_session_id))
     }
 
     /// Revokes a refresh token at the provider; what became of it, as a word.

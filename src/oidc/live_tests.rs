@@ -90,6 +90,7 @@ fn session() -> Session {
         },
         established_at: NOW,
         token_iat: NOW,
+        renewed_at: NOW,
         proved_at: NOW,
         proved_by: NodeIncarnation::new("node"),
         opened_at: NOW,

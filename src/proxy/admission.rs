@@ -120,7 +120,7 @@ impl Proxy {
             return Ok(None);
         }
         let standing = self.standing(approach.local, approach.cookies).await?;
-        match self.brought_up_to_date(standing, approach.renewing).await {
+        match self.renewed(standing, approach.renewing).await {
             // Where nobody needs to be signed in, nobody is turned away because it cannot be told who is.
             Err(_) if access == Access::Public => Ok(None),
             renewed => Ok(renewed?.current()),

@@ -103,7 +103,8 @@ impl Prover<'_> {
         let login = self.provider.password(username, password, self.wanted_claims).await;
         let login = login.map_err(|error| self.unproved(&error))?;
         if let Some(value) = login.not_before {
-            self.judge.hear_not_before(login.bearer.principal(), value, self.clock.now());
+            let subject = &login.bearer.principal().subject;
+            self.judge.endings.raise_not_before(subject, value, self.clock.now());
         }
         Ok(login.bearer)
     }

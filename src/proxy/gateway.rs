@@ -12,7 +12,7 @@ use super::{
     Proxy, Stopped,
     admission::{Admission, Approach},
     inject::fold,
-    validity::{Renewing, Standing},
+    validity::Renewing,
 };
 use crate::{
     caller::Caller,
@@ -156,17 +156,6 @@ impl Proxy {
     #[must_use]
     pub fn answers_gateways(&self) -> bool {
         self.gateway.is_some()
-    }
-
-    /// The standing of a session that is about to be used, renewed only if that may be.
-    pub(super) async fn brought_up_to_date(&self, standing: Standing, renewing: Renewing) -> Result<Standing, Refusal> {
-        if renewing == Renewing::WhenDue {
-            return self.renewed(standing).await;
-        }
-        if let Some(reason) = standing.lapsed() {
-            self.parts.metrics.lapsed(reason);
-        }
-        Ok(standing)
     }
 
     /// Lets `original` pass, as far as we are concerned: 200, with every header that we may set, so that a gateway which copies them

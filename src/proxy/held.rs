@@ -42,8 +42,8 @@ impl Proxy {
     }
 
     fn register(&self, current: Option<&Current>) -> Result<Registration, Stopped> {
-        let registration = self.parts.streams.register(current.map(Current::stream_key));
-        match current.map(|current| self.parts.judge.revocations.check(current, self.parts.clock.now())) {
+        let registration = self.parts.streams.register(current.map(Current::owner));
+        match current.map(|current| self.parts.judge.endings.revocations.check(current, self.parts.clock.now())) {
             Some(Err(_)) => Err(Stopped::SignInNeeded),
             Some(Ok(())) | None => Ok(registration),
         }

@@ -45,7 +45,7 @@ use forward::{ForwardError, Forwarded, forward};
 use inject::Injector;
 use pool::Pool;
 use route::Rules;
-use validity::{Current, Judge, Standing};
+use validity::{Current, Judge, Renewing, Standing};
 
 /// The request path of one site.
 #[derive(Debug)]
@@ -153,12 +153,12 @@ impl Proxy {
         Ok(self.parts.judge.judge(session, now))
     }
 
-    /// The standing of a session that is about to be used: renewed first, if it is time.
+    /// The standing of a session that is about to be used: renewed first, if it is time, and proved, if it must be.
     ///
     /// # Errors
-    /// When it cannot be used before it is renewed, and that cannot be done now.
-    pub async fn renewed(&self, standing: Standing) -> Result<Standing, Refusal> {
-        let renewed = self.parts.judge.renew(standing, self.parts.clock.now()).await;
+    /// When it cannot be used before that, and that cannot be done now.
+    pub async fn renewed(&self, standing: Standing, renewing: Renewing) -> Result<Standing, Refusal> {
+        let renewed = self.parts.judge.renew(standing, renewing, self.parts.clock.now()).await;
         let lapsed = renewed.as_ref().map_or(Some("unavailable"), Standing::lapsed);
         if let Some(reason) = lapsed {
             self.parts.metrics.lapsed(reason);

@@ -8,11 +8,12 @@ use tokio::time::timeout;
 use crate::{
     audit,
     domain::{Lifetimes, Principal, SecretString, Session, SessionStatus, Timestamp},
+    endings::Endings,
     oidc::Bearer,
-    renewal::{Outcome, Renewals},
+    renewal::{Outcome, Renewals, Spending},
     respond::Refusal,
-    revocation::{Marks, Revocations},
-    status::StreamKey,
+    revocation::{Doubt, Marks, Proof, Verdict},
+    status::{Metrics, Owner, TokenOwner},
 };
 
 /// Longest wait for a refresh before the access token has ended.
@@ -54,12 +55,23 @@ pub enum Standing {
     Revoked,
     /// Its access token has ended: until it is renewed it opens nothing, but it can still be signed out.
     Stale(Arc<Session>),
+    /// Until the identity server says that it lives it opens nothing, but it can still be signed out.
+    Unproved(Arc<Session>, Doubt),
+}
+
+/// What becomes of a session that must be proved while the identity server cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenUnprovable {
+    /// It waits: 503.
+    Refuse,
+    /// It is served to the end of its access token, counted and logged.
+    Serve,
 }
 
 /// Whether a session may be renewed before it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewing {
-    /// It counts as it stands: its browser would not learn what it became.
+    /// Its browser would not learn what it became. It is still asked for whether it lives, where that spends nothing.
     Never,
     /// When it is time.
     WhenDue,
@@ -70,10 +82,14 @@ pub enum Renewing {
 pub struct Judge {
     /// How long sessions live.
     pub lifetimes: Lifetimes,
-    /// What was ended.
-    pub revocations: Arc<Revocations>,
+    /// What was ended, and what ends.
+    pub endings: Endings,
     /// What renews.
     pub renewals: Arc<Renewals>,
+    /// What becomes of sessions in an outage.
+    pub when_unprovable: WhenUnprovable,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Current {
@@ -122,31 +138,26 @@ impl Current {
         }
     }
 
-    /// By what the streams that it opens are known.
+    /// For whom the streams are that it opens.
     #[must_use]
-    pub fn stream_key(&self) -> StreamKey {
+    pub fn owner(&self) -> Owner {
         match &self.0 {
-            Shown::Session { session, .. } => StreamKey::of(session),
-            Shown::Token(bearer) => StreamKey {
-                session: None,
-                issuer: bearer.issuer().clone(),
+            Shown::Session { session, .. } => Owner::Session(session.clone()),
+            Shown::Token(bearer) => Owner::Token(TokenOwner {
                 sid: bearer.sid().cloned(),
                 subject: bearer.principal().subject.clone(),
-            },
+                issued_at: bearer.issued_at(),
+                ends: bearer.ends(),
+            }),
         }
     }
-}
-
-/// What can end a bearer token: whatever ends its subject's tokens of its age.
-fn marks_of(bearer: &Bearer) -> Marks<'_> {
-    Marks { adapter_session_id: None, subject: &bearer.principal().subject, token_iat: bearer.issued_at() }
 }
 
 impl<'a> From<&'a Current> for Marks<'a> {
     fn from(current: &'a Current) -> Self {
         match &current.0 {
             Shown::Session { session, .. } => session.as_ref().into(),
-            Shown::Token(bearer) => marks_of(bearer),
+            Shown::Token(bearer) => bearer.as_ref().into(),
         }
     }
 }
@@ -168,6 +179,7 @@ impl Standing {
             Self::Current(_) | Self::Nobody => None,
             Self::Revoked => Some("revoked"),
             Self::Stale(_) => Some("stale"),
+            Self::Unproved(..) => Some("unproved"),
         }
     }
 }
@@ -181,33 +193,50 @@ impl Judge {
         self.verdict(newer.unwrap_or(presented), changed, now)
     }
 
-    /// Renews what should be renewed before it is used, and judges again.
+    /// Renews what should be renewed before it is used, proves what must be proved, and judges again.
     ///
     /// # Errors
-    /// When the access token has ended and the provider cannot be asked: the session is kept, and the client may come again.
-    pub async fn renew(&self, standing: Standing, now: Timestamp) -> Result<Standing, Refusal> {
+    /// When that must be done first and cannot be done now: the session is kept, and the client may come again.
+    pub async fn renew(&self, standing: Standing, renewing: Renewing, now: Timestamp) -> Result<Standing, Refusal> {
         let session = match &standing {
-            Standing::Current(Current(Shown::Session { session, .. })) | Standing::Stale(session) => session,
+            Standing::Current(Current(Shown::Session { session, .. }))
+            | Standing::Stale(session)
+            | Standing::Unproved(session, _) => session,
             Standing::Current(Current(Shown::Token(_))) | Standing::Nobody | Standing::Revoked => return Ok(standing),
         };
-        if !self.renewals.is_due(session, now) {
-            return Ok(standing);
+        if renewing == Renewing::WhenDue && self.renewals.is_due(session, now) {
+            // Boxed: it is seldom, and its state would be moved along with every request.
+            let renewing = Box::pin(self.renewals.renew(session.clone()));
+            let outcome = match &standing {
+                // What is still good is not kept waiting for something better; that goes on by itself, and later requests have it.
+                Standing::Current(_) => timeout(EARLY_PATIENCE, renewing).await.unwrap_or(Outcome::Unavailable),
+                _ => renewing.await,
+            };
+            return self.settle(standing, outcome, now);
         }
-        // Boxed: it is seldom, and its state would be moved along with every request.
-        let renewing = Box::pin(self.renewals.renew(session.clone()));
-        let outcome = match &standing {
-            // What is still good is not kept waiting for something better; that goes on by itself, and later requests have it.
-            Standing::Current(_) => timeout(EARLY_PATIENCE, renewing).await.unwrap_or(Outcome::Unavailable),
-            _ => renewing.await,
+        let Standing::Unproved(session, doubt) = &standing else { return Ok(standing) };
+        let spending = match renewing {
+            Renewing::Never => Spending::Forbidden,
+            Renewing::WhenDue => Spending::Allowed,
         };
-        match outcome {
-            Outcome::Ended => Ok(Standing::Revoked),
-            Outcome::Lost => Ok(standing),
-            Outcome::Renewed(renewed) => Ok(self.verdict(renewed, true, now)),
-            Outcome::Unavailable => match standing {
-                Standing::Stale(_) => Err(Refusal::NotReady),
-                standing => Ok(standing),
-            },
+        let outcome = Box::pin(self.renewals.prove(session.clone(), *doubt, spending)).await;
+        self.settle(standing, outcome, now)
+    }
+
+    fn settle(&self, standing: Standing, outcome: Outcome, now: Timestamp) -> Result<Standing, Refusal> {
+        match (outcome, standing) {
+            (Outcome::Ended, _) => Ok(Standing::Revoked),
+            (Outcome::Renewed(renewed), _) => Ok(self.verdict_on_proved(renewed, now)),
+            (Outcome::Lost, standing) | (_, standing @ Standing::Current(_)) => Ok(standing),
+            (Outcome::Busy, _) => Err(Refusal::Busy),
+            (Outcome::Unavailable, Standing::Unproved(session, doubt))
+                if self.when_unprovable == WhenUnprovable::Serve =>
+            {
+                tracing::warn!(subject = %session.principal.subject, "a session is served without proof");
+                self.metrics.proof(doubt.word(), "served_unproved");
+                Ok(Standing::Current(Current(Shown::Session { session, changed: false })))
+            }
+            (Outcome::Unavailable, _) => Err(Refusal::NotReady),
         }
     }
 
@@ -219,24 +248,47 @@ impl Judge {
         if now >= bearer.ends() {
             return Err(TokenEnded::Expired);
         }
-        self.revocations.check(marks_of(&bearer), now).map_err(|_| TokenEnded::Revoked)?;
+        self.endings.revocations.check(bearer.as_ref(), now).map_err(|_| TokenEnded::Revoked)?;
         Ok(Current(Shown::Token(bearer)))
     }
 
-    /// Takes the provider's word that tokens of `principal` from before `value` (the provider's clock) count no more.
-    pub fn hear_not_before(&self, principal: &Principal, value: Timestamp, now: Timestamp) {
-        self.revocations.raise_not_before(&principal.subject, value, now, self.lifetimes.max);
+    fn verdict(&self, session: Arc<Session>, changed: bool, now: Timestamp) -> Standing {
+        self.listen_for_others(&session, now);
+        match self.endings.revocations.judge(session.as_ref(), now) {
+            Verdict::Ended => {
+                audit::refused("revoked", &session, now);
+                Standing::Revoked
+            }
+            Verdict::Clear => self.by_the_clock(session, changed, None, now),
+            Verdict::Doubtful(doubt) => self.by_the_clock(session, changed, Some(doubt), now),
+        }
     }
 
-    fn verdict(&self, session: Arc<Session>, changed: bool, now: Timestamp) -> Standing {
-        if self.revocations.check(session.as_ref(), now).is_err() {
-            audit::refused("revoked", &session, now);
-            return Standing::Revoked;
+    /// The verdict on what the identity server has just vouched for: only what was heard meanwhile speaks against it.
+    fn verdict_on_proved(&self, session: Arc<Session>, now: Timestamp) -> Standing {
+        match self.endings.revocations.check(session.as_ref(), now) {
+            Err(_) => Standing::Revoked,
+            Ok(()) => self.by_the_clock(session, true, None, now),
         }
-        match session.status(now, self.lifetimes) {
-            SessionStatus::Ended => Standing::Nobody,
-            SessionStatus::Live => Standing::Current(Current(Shown::Session { session, changed })),
-            SessionStatus::Stale => Standing::Stale(session),
+    }
+
+    fn by_the_clock(&self, session: Arc<Session>, changed: bool, doubt: Option<Doubt>, now: Timestamp) -> Standing {
+        match (session.status(now, self.lifetimes), doubt) {
+            (SessionStatus::Ended, _) => Standing::Nobody,
+            (SessionStatus::Stale, _) => Standing::Stale(session),
+            (SessionStatus::Live, Some(doubt)) => Standing::Unproved(session, doubt),
+            (SessionStatus::Live, None) => Standing::Current(Current(Shown::Session { session, changed })),
+        }
+    }
+
+    /// A node that finds another's fresh proofs hears only a part of what is pushed.
+    fn listen_for_others(&self, session: &Session, now: Timestamp) {
+        let horizon = self.endings.revocations.horizon();
+        let proof = Proof { at: session.proved_at, by: &session.proved_by };
+        if horizon.betrays_others(proof) && horizon.deafen(now) {
+            tracing::warn!(
+                "several nodes without `store` or `peers`: what the others hear is not heard here, so that sessions are proved again and again"
+            );
         }
     }
 
@@ -250,12 +302,13 @@ impl Judge {
         let changed = changed || newer.is_some();
         let mut session = newer.unwrap_or(session);
         let due = session.wants_touch(now, self.lifetimes);
-        if !(due || changed) || self.revocations.check(session.as_ref(), now).is_err() {
+        if !(due || changed) || self.endings.revocations.check(session.as_ref(), now).is_err() {
             return None;
         }
         if due {
             Arc::make_mut(&mut session).last_seen = now;
         }
+        self.endings.active.see(&session, session.ends_at(self.lifetimes), now);
         Some(session)
     }
 }

@@ -1,11 +1,11 @@
-//! What is known of sessions beyond what their cookies say: the newest state of each, and whether its refresh token can be in doubt.
+//! What is known of sessions beyond what their cookies say: the newest state of each, when it was last proved, and whether its refresh token can be in doubt.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use zeroize::Zeroizing;
 
 use crate::{
-    domain::{AdapterSessionId, Session, Timestamp},
+    domain::{AdapterSessionId, NodeIncarnation, Session, Timestamp},
     expiring::{Expiring, Room},
     session::SessionCodec,
 };
@@ -15,6 +15,7 @@ const CAPACITY: usize = 100_000;
 
 /// What this process has learned of sessions since they were last written into a cookie.
 pub(super) struct Known {
+    me: NodeIncarnation,
     codec: SessionCodec,
     entries: Expiring<AdapterSessionId, Entry>,
     keep: Duration,
@@ -23,13 +24,15 @@ pub(super) struct Known {
 #[derive(Clone, Default)]
 struct Entry {
     newest: Option<State>,
+    /// When this process last proved it.
+    proved_at: Option<Timestamp>,
     trouble: Option<Trouble>,
 }
 
 /// A state, packed: it is read seldom, and there may be many.
 #[derive(Clone)]
 struct State {
-    proved_at: Timestamp,
+    renewed_at: Timestamp,
     packed: Arc<Zeroizing<Vec<u8>>>,
 }
 
@@ -58,19 +61,37 @@ pub(super) enum Doubt {
 }
 
 impl Known {
-    pub(super) fn new(codec: SessionCodec, keep: Duration) -> Self {
-        Self { codec, entries: Expiring::with_capacity(CAPACITY), keep }
+    pub(super) fn new(me: NodeIncarnation, codec: SessionCodec, keep: Duration) -> Self {
+        Self { me, codec, entries: Expiring::with_capacity(CAPACITY), keep }
     }
 
-    /// A newer state of `session`, with the latest use of the two; `None` when it is the newest itself.
+    /// A newer state of `session`, with the latest use of the two and the latest proof; `None` when it is the newest itself.
     pub(super) fn newer(&self, session: &Session, now: Timestamp) -> Option<Arc<Session>> {
-        let newer = self.entries.read(&session.adapter_session_id, now, |entry| {
-            entry.newest.clone().filter(|state| state.proved_at > session.proved_at)
-        });
-        let newest = self.codec.decode(&newer.flatten()?.packed);
-        let newest =
-            newest.inspect_err(|error| tracing::error!(%error, "what is known of a session cannot be read")).ok()?;
-        Some(Arc::new(Session { last_seen: newest.last_seen.max(session.last_seen), ..newest }))
+        let (newest, proved_at) = self.entries.read(&session.adapter_session_id, now, |entry| {
+            let newest = entry.newest.clone().filter(|state| state.renewed_at > session.renewed_at);
+            (newest, entry.proved_at.filter(|at| *at > session.proved_at || session.proved_by != self.me))
+        })?;
+        if newest.is_none() && proved_at.is_none() {
+            return None;
+        }
+        let newest = newest.and_then(|state| self.unpacked(&state)).unwrap_or_else(|| session.clone());
+        let newest = Session { last_seen: newest.last_seen.max(session.last_seen), ..newest };
+        Some(Arc::new(self.proved(newest, proved_at)))
+    }
+
+    fn unpacked(&self, state: &State) -> Option<Session> {
+        let session = self.codec.decode(&state.packed);
+        session.inspect_err(|error| tracing::error!(%error, "what is known of a session cannot be read")).ok()
+    }
+
+    /// A proof of our own is worth more than another node's, by whose clock it would have to be believed.
+    fn proved(&self, session: Session, proved_at: Option<Timestamp>) -> Session {
+        match proved_at {
+            Some(at) if at > session.proved_at || session.proved_by != self.me => {
+                Session { proved_at: at, proved_by: self.me.clone(), ..session }
+            }
+            _ => session,
+        }
     }
 
     /// Writes down what a refresh brought.
@@ -79,15 +100,21 @@ impl Known {
             Ok(packed) => Arc::new(packed),
             Err(error) => return tracing::error!(%error, "what a refresh brought cannot be kept for later requests"),
         };
-        let state = State { proved_at: renewed.proved_at, packed };
-        self.change(renewed, now, |_| Entry { newest: Some(state), trouble: None });
+        let state = State { renewed_at: renewed.renewed_at, packed };
+        let proved_at = Some(renewed.proved_at);
+        self.change(renewed, now, |_| Entry { newest: Some(state), proved_at, trouble: None });
+    }
+
+    /// Writes down that the identity server, asked at `proved_at`, said that `session` lives.
+    pub(super) fn learn_proof(&self, session: &Session, proved_at: Timestamp, now: Timestamp) {
+        self.change(session, now, |entry| Entry { proved_at: entry.proved_at.max(Some(proved_at)), ..entry });
     }
 
     /// Notes that nothing is to be sent before `until`.
     pub(super) fn pause(&self, session: &Session, until: Timestamp, now: Timestamp) {
         self.change(session, now, |entry| {
             let unanswered = entry.trouble_of(session).map_or(0, |trouble| trouble.unanswered);
-            let trouble = Trouble { of: session.proved_at, unanswered, pause_until: until };
+            let trouble = Trouble { of: session.renewed_at, unanswered, pause_until: until };
             Entry { trouble: Some(trouble), ..entry }
         });
     }
@@ -96,7 +123,8 @@ impl Known {
     pub(super) fn doubt_more(&self, session: &Session, now: Timestamp) {
         self.change(session, now, |entry| {
             let unanswered = entry.trouble_of(session).map_or(0, |trouble| trouble.unanswered);
-            let trouble = Trouble { of: session.proved_at, unanswered: unanswered.saturating_add(1), pause_until: now };
+            let trouble =
+                Trouble { of: session.renewed_at, unanswered: unanswered.saturating_add(1), pause_until: now };
             Entry { trouble: Some(trouble), ..entry }
         });
     }
@@ -118,7 +146,7 @@ impl Known {
         let room = self
             .entries
             .update(&session.adapter_session_id, now, |before| (change(before.cloned().unwrap_or_default()), until));
-        if room == Room::Short {
+        if matches!(room, Room::Short(_)) {
             tracing::warn!(capacity = CAPACITY, "too many renewed sessions: what is known of one is forgotten early");
         }
     }
@@ -126,7 +154,7 @@ impl Known {
 
 impl Entry {
     fn trouble_of(&self, session: &Session) -> Option<Trouble> {
-        self.trouble.filter(|trouble| trouble.of == session.proved_at)
+        self.trouble.filter(|trouble| trouble.of == session.renewed_at)
     }
 }
 

@@ -4,36 +4,51 @@
 //! * **One in flight per session**, in a task of its own: that a client goes away ends nothing. Who comes meanwhile waits for its outcome.
 //! * **What is known** outlives it: the newest state of a session is found by its adapter session id, which is sealed into every state of
 //!   it, so that an older one is never spent again. Keycloak destroys the client session of a spent refresh token that comes back.
+//! * **A proof** that a session lives flies the same way, so that nobody asks while somebody refreshes; it changes no token. What `UserInfo`
+//!   refuses is refreshed once, and only what that says ends the session. A node that starts has to ask for every session: there is a budget.
 //! * **What failed** is told apart. Only the provider's `invalid_grant`, or an answer that may not be believed, ends a session. What never
 //!   left may be sent again. What left and was not answered is not sent again while the access token lives; then once, when the provider
 //!   answers something harmless; then the user is signed in anew, silently, by the session at the provider. A 500 or 503 may hide a
 //!   refresh that was done: that token, too, rests while the access token lives.
 
+mod budget;
 mod flights;
 mod known;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use crate::{
     audit,
-    domain::{Clock, Lifetimes, NodeHost, Session, Timestamp},
+    domain::{Clock, Lifetimes, NodeHost, NodeIncarnation, Session, Timestamp},
+    endings::{By, Endings},
     lifecycle::Errands,
-    oidc::{ClientSession, Provider, RefreshError, Refreshed},
-    revocation::Revocations,
+    oidc::{ClientSession, ProofError, Provider, RefreshError, Refreshed},
+    revocation,
     session::SessionCodec,
-    status::{Metrics, Streams},
+    status::Metrics,
 };
+use budget::Budget;
 use flights::{Boarding, Flights, Waiting};
 use known::{Doubt, Known};
 
 /// When tokens are renewed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// With every request, not only towards the end of the access token (`always-refresh-token`).
     pub always: bool,
     /// How long before its end an access token is renewed (`token-minimum-time-to-live`). Never more than half of the token's own life: as
     /// much as that would renew it with every request.
     pub minimum_life: Duration,
+    /// Most proofs asked for at a time.
+    pub proofs_in_flight: usize,
+    /// Most proofs asked for in a second.
+    pub proofs_per_second: u32,
 }
 
 /// What renewal works with.
@@ -42,9 +57,11 @@ pub struct Parts {
     /// Who renews.
     pub provider: Arc<Provider>,
     /// What its answers end.
-    pub revocations: Arc<Revocations>,
-    /// What its answers close.
-    pub streams: Arc<Streams>,
+    pub endings: Endings,
+    /// How sessions are proved.
+    pub prove_by: ProveBy,
+    /// This start of this node, for `proved_by`.
+    pub incarnation: NodeIncarnation,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How long sessions live.
@@ -66,16 +83,46 @@ pub struct Renewals {
     parts: Parts,
     flights: Flights,
     known: Known,
+    budget: Budget,
+    /// Nobody asks for a proof before this instant, in milliseconds on this node's clock: an outage costs one attempt a second.
+    proofs_pause_until: AtomicI64,
+}
+
+/// What somebody wants of a session.
+#[derive(Clone, Copy, Debug)]
+enum Wish {
+    Proof(Spending),
+    Renewal,
+}
+
+/// How the identity server is asked whether a session lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProveBy {
+    /// By a refresh, which spends a rotating token; by UserInfo where there is no refresh token.
+    Refresh,
+    /// By UserInfo, which spends nothing; what it refuses is refreshed once.
+    UserInfo,
+}
+
+/// Whether a refresh token may be spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spending {
+    /// It may.
+    Allowed,
+    /// The browser would not learn the new one.
+    Forbidden,
 }
 
 /// What came of a session that was to be renewed.
 #[derive(Clone, Debug)]
 pub enum Outcome {
+    /// Too many are asked for at this moment. The session is kept.
+    Busy,
     /// The provider says that it is over, or what it sent may not be believed. The session has been ended.
     Ended,
     /// Nobody knows what became of its refresh token. The user signs in anew; the session at the provider is still there.
     Lost,
-    /// Its newest state.
+    /// Its newest state, proved.
     Renewed(Arc<Session>),
     /// Not now. The session is kept.
     Unavailable,
@@ -88,7 +135,7 @@ impl Config {
     /// Whether the access token has ended, or is about to.
     fn is_time_for(&self, session: &Session, now: Timestamp) -> bool {
         let Some(end) = session.tokens.access_expires else { return false };
-        let early = self.minimum_life.min(end.since(session.proved_at) / 2);
+        let early = self.minimum_life.min(end.since(session.renewed_at) / 2);
         now.plus(early) >= end
     }
 }
@@ -99,7 +146,14 @@ impl Renewals {
     pub fn new(config: Config, parts: Parts) -> Self {
         // A session that nobody used for longer than the idle limit is over, whatever state of it turns up.
         let keep = Duration::from_secs(10 * 60).max(parts.lifetimes.idle);
-        Self { config, parts, flights: Flights::default(), known: Known::new(SessionCodec::new(), keep) }
+        Self {
+            flights: Flights::default(),
+            known: Known::new(parts.incarnation.clone(), SessionCodec::new(), keep),
+            budget: Budget::new(config.proofs_in_flight, config.proofs_per_second),
+            proofs_pause_until: AtomicI64::new(i64::MIN),
+            config,
+            parts,
+        }
     }
 
     /// What the refresh token of `session` was spent for, with the latest use of the two; `None` when `session` is as new as is known.
@@ -116,7 +170,31 @@ impl Renewals {
 
     /// Renews `session`, or waits for whoever is at it. Dropping the future stops only the waiting.
     pub async fn renew(self: &Arc<Self>, session: Arc<Session>) -> Outcome {
-        let mut waiting = match self.take_off(session) {
+        let joined = self.go(session.clone(), Wish::Renewal).await;
+        match joined {
+            // Whoever was at it only proved it.
+            Outcome::Renewed(proved) if proved.renewed_at == session.renewed_at && self.is_due(&proved, self.now()) => {
+                self.go(proved, Wish::Renewal).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Asks the identity server whether `session` lives, or waits for whoever does. Dropping the future stops only the waiting.
+    pub async fn prove(
+        self: &Arc<Self>,
+        session: Arc<Session>,
+        doubt: revocation::Doubt,
+        spending: Spending,
+    ) -> Outcome {
+        let outcome = self.go(session.clone(), Wish::Proof(spending)).await;
+        self.parts.metrics.proof(doubt.word(), outcome.word());
+        audit::proved(doubt.word(), outcome.word(), &session, self.now());
+        outcome
+    }
+
+    async fn go(self: &Arc<Self>, session: Arc<Session>, wish: Wish) -> Outcome {
+        let mut waiting = match self.take_off(session, wish) {
             Ok(waiting) => waiting,
             Err(outcome) => return outcome,
         };
@@ -125,34 +203,47 @@ impl Renewals {
         landed.ok().and_then(|outcome| outcome.clone()).unwrap_or(Outcome::Unavailable)
     }
 
+    fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
     /// Joins the flight of this session, or begins one. What is known is looked at while nobody can land or take off, since a flight
     /// writes down what it brought before it lands.
-    fn take_off(self: &Arc<Self>, session: Arc<Session>) -> Result<Waiting, Outcome> {
+    fn take_off(self: &Arc<Self>, session: Arc<Session>, wish: Wish) -> Result<Waiting, Outcome> {
         let id = session.adapter_session_id.clone();
-        let now = self.parts.clock.now();
-        let (seat, waiting) = match self.flights.board(&id, || self.known_outcome(&session, now)) {
+        let now = self.now();
+        let (seat, waiting) = match self.flights.board(&id, || self.known_outcome(&session, wish, now)) {
             Boarding::Joined(waiting) => return Ok(waiting),
             Boarding::Needless(outcome) => return Err(outcome),
             Boarding::Full => {
                 self.parts.metrics.refresh("no_room");
                 audit::refreshed("no_room", &session, now);
-                return Err(Outcome::Unavailable);
+                return Err(Outcome::Busy);
             }
             Boarding::First(seat, waiting) => (seat, waiting),
         };
         let renewals = self.clone();
         self.parts.errands.run(async move {
-            let outcome = renewals.fly(session).await;
+            let outcome = match wish {
+                Wish::Renewal => renewals.fly(session).await,
+                Wish::Proof(spending) => renewals.fly_for_proof(session, spending).await,
+            };
             seat.land(outcome);
         });
         Ok(waiting)
     }
 
     /// What can be said without asking the provider.
-    fn known_outcome(&self, session: &Arc<Session>, now: Timestamp) -> Option<Outcome> {
+    fn known_outcome(&self, session: &Arc<Session>, wish: Wish, now: Timestamp) -> Option<Outcome> {
         let newer = self.known.newer(session, now);
-        if let Some(newer) = newer.as_ref().filter(|newer| !self.config.is_time_for(newer, now)) {
-            return Some(Outcome::Renewed(newer.clone()));
+        if let Wish::Proof(_) = wish {
+            let is_pausing = now < Timestamp::from_millis(self.proofs_pause_until.load(Ordering::Relaxed));
+            // Somebody asked since this request looked.
+            return newer.map(Outcome::Renewed).or(is_pausing.then_some(Outcome::Unavailable));
+        }
+        let renewed = newer.as_ref().filter(|newer| newer.renewed_at > session.renewed_at);
+        if let Some(renewed) = renewed.filter(|renewed| !self.config.is_time_for(renewed, now)) {
+            return Some(Outcome::Renewed(renewed.clone()));
         }
         let newest = newer.as_ref().unwrap_or(session);
         let lives = newest.tokens.access_expires.is_none_or(|end| now < end);
@@ -164,24 +255,75 @@ impl Renewals {
         }
     }
 
+    async fn fly_for_proof(&self, session: Arc<Session>, spending: Spending) -> Outcome {
+        let Some(_leave) = self.budget.leave().await else { return Outcome::Busy };
+        let session = self.newer(&session, self.now()).unwrap_or(session);
+        if self.parts.prove_by == ProveBy::Refresh && spending == Spending::Allowed && session.tokens.refresh.is_some()
+        {
+            return self.fly_if_settled(session).await;
+        }
+        match self.parts.provider.prove(&session.tokens.access, &session.principal.subject).await {
+            Ok(proof) => self.proved(session, proof.asked_at),
+            Err(ProofError::Refused | ProofError::Nowhere) if spending == Spending::Allowed => {
+                self.fly_if_settled(session).await
+            }
+            Err(ProofError::Refused | ProofError::Nowhere) => Outcome::Lost,
+            Err(error @ ProofError::OtherSubject) => {
+                let subject = &session.principal.subject;
+                tracing::error!(%subject, %error, "a session is ended: its access token is another user's");
+                self.end(&session, By::Untrusted).await
+            }
+            Err(error @ ProofError::Unavailable(_)) => {
+                tracing::warn!(%error, "the identity server cannot be asked whether a session lives");
+                self.proofs_pause_until.store(self.now().plus(PAUSE).as_millis(), Ordering::Relaxed);
+                Outcome::Unavailable
+            }
+        }
+    }
+
+    /// Refreshes, where what is known of the refresh token allows it. The access token counts for nothing any more, whatever its `exp` says.
+    async fn fly_if_settled(&self, session: Arc<Session>) -> Outcome {
+        match self.known.doubt(&session, self.now()) {
+            Doubt::Pausing => Outcome::Unavailable,
+            Doubt::Twice => Outcome::Lost,
+            Doubt::None | Doubt::Once => self.fly(session).await,
+        }
+    }
+
+    fn proved(&self, session: Arc<Session>, asked_at: Timestamp) -> Outcome {
+        let now = self.now();
+        if self.is_ended(&session) {
+            return Outcome::Ended;
+        }
+        self.known.learn_proof(&session, asked_at, now);
+        let proved_by = self.parts.incarnation.clone();
+        let proved = Arc::new(Session { proved_at: asked_at, proved_by, ..session.as_ref().clone() });
+        self.see(&proved, now);
+        Outcome::Renewed(proved)
+    }
+
+    fn see(&self, session: &Session, now: Timestamp) {
+        self.parts.endings.active.see(session, session.ends_at(self.parts.lifetimes), now);
+    }
+
     async fn fly(&self, session: Arc<Session>) -> Outcome {
-        let now = self.parts.clock.now();
+        let now = self.now();
         let session = self.newer(&session, now).unwrap_or(session);
         let Some(refresh) = &session.tokens.refresh else { return Outcome::Lost };
         let in_doubt = self.known.doubt(&session, now) == Doubt::Once;
         if in_doubt && !self.parts.provider.answers().await {
-            return self.failed(&session, &RefreshError::Unavailable("it does not answer at all".to_owned()));
+            return self.failed(&session, &RefreshError::Unavailable("it does not answer at all".to_owned())).await;
         }
         let here = ClientSession { state: &session.adapter_session_id, host: &self.parts.node_host };
         match self.parts.provider.refresh(&session, refresh, &self.parts.wanted_claims, Some(here)).await {
             Ok(refreshed) if self.is_ended(&session) => self.let_go(&session, refreshed).await,
             Ok(refreshed) => self.renewed(&session, refreshed),
-            Err(error) => self.failed(&session, &error),
+            Err(error) => self.failed(&session, &error).await,
         }
     }
 
     fn is_ended(&self, session: &Session) -> bool {
-        self.parts.revocations.check(session, self.parts.clock.now()).is_err()
+        self.parts.endings.revocations.check(session, self.now()).is_err()
     }
 
     /// The session was ended while its tokens were renewed: what came is worth nothing here, and is not left alive at the provider either.
@@ -201,23 +343,25 @@ impl Renewals {
         self.parts.metrics.refresh("ok");
         audit::refreshed("ok", session, now);
         if let Some(value) = refreshed.not_before {
-            let keep = self.parts.lifetimes.max;
-            self.parts.revocations.raise_not_before(&refreshed.principal.subject, value, now, keep);
+            self.parts.endings.raise_not_before(&refreshed.principal.subject, value, now);
         }
         let renewed = Arc::new(Session {
             principal: refreshed.principal,
             tokens: refreshed.tokens,
             token_iat: refreshed.token_iat.unwrap_or(session.token_iat),
-            // Of two states of a session the one that was proved later is the newer, also when a clock stands still.
-            proved_at: refreshed.asked_at.max(session.proved_at.plus(Duration::from_millis(1))),
+            // Of two states of a session the one that was renewed later is the newer, also when a clock stands still.
+            renewed_at: refreshed.asked_at.max(session.renewed_at.plus(Duration::from_millis(1))),
+            proved_at: refreshed.asked_at,
+            proved_by: self.parts.incarnation.clone(),
             last_seen: now,
             ..session.clone()
         });
         self.known.learn(&renewed, now);
+        self.see(&renewed, now);
         Outcome::Renewed(renewed)
     }
 
-    fn failed(&self, session: &Session, error: &RefreshError) -> Outcome {
+    async fn failed(&self, session: &Session, error: &RefreshError) -> Outcome {
         let now = self.parts.clock.now();
         self.parts.metrics.refresh(error.kind());
         audit::refreshed(error.kind(), session, now);
@@ -225,13 +369,11 @@ impl Renewals {
         match error {
             RefreshError::Ended => {
                 tracing::info!(%subject, "the identity server ended a session");
-                self.end("provider", session, now);
-                Outcome::Ended
+                self.end(session, By::Provider).await
             }
             RefreshError::Untrusted { .. } => {
                 tracing::error!(%subject, %error, "a session is ended: what a refresh brought may not be believed");
-                self.end("untrusted", session, now);
-                Outcome::Ended
+                self.end(session, By::Untrusted).await
             }
             RefreshError::Unavailable(_) => {
                 tracing::warn!(%error, "a session cannot be renewed now");
@@ -253,12 +395,22 @@ impl Renewals {
         }
     }
 
-    fn end(&self, by: &str, session: &Session, now: Timestamp) {
-        let keep_until = session.opened_at.plus(self.parts.lifetimes.max);
-        let id = &session.adapter_session_id;
-        self.parts.revocations.end_session(id, keep_until, now);
-        let closed = self.parts.streams.close_matching(|key| key.session.as_ref() == Some(id));
-        audit::ended(by, session, closed, now);
+    async fn end(&self, session: &Session, by: By) -> Outcome {
+        self.parts.endings.end_session(session, by).await;
+        Outcome::Ended
+    }
+}
+
+impl Outcome {
+    /// A word for metrics.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Ended => "ended",
+            Self::Lost => "lost",
+            Self::Renewed(_) => "alive",
+            Self::Unavailable => "unavailable",
+        }
     }
 }
 

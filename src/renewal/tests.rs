@@ -32,6 +32,7 @@ fn proved_after(seconds: u32) -> Session {
         },
         established_at: NOW,
         token_iat: proved_at,
+        renewed_at: proved_at,
         proved_at,
         proved_by: NodeIncarnation::new("node"),
         opened_at: NOW,
@@ -40,7 +41,7 @@ fn proved_after(seconds: u32) -> Session {
 }
 
 fn known() -> Known {
-    Known::new(SessionCodec::new(), 30 * MINUTE)
+    Known::new(NodeIncarnation::new("node"), SessionCodec::new(), 30 * MINUTE)
 }
 
 fn id(text: &str) -> AdapterSessionId {
@@ -197,7 +198,7 @@ fn trouble_with_the_newest_state_keeps_the_newest_state() {
 
 #[test]
 fn a_token_is_renewed_early_but_never_in_the_first_half_of_its_life() {
-    let config = |minimum_life| Config { always: false, minimum_life };
+    let config = |minimum_life| Config { minimum_life, ..Config::default() };
     let session = proved_after(0);
     for (minimum_life, due_after) in
         [(Duration::ZERO, 5 * MINUTE), (MINUTE, 4 * MINUTE), (4 * MINUTE, 150 * SECOND), (Duration::MAX, 150 * SECOND)]

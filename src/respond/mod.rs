@@ -19,6 +19,8 @@ pub enum Refusal {
     BadRequest(Cow<'static, str>),
     /// 413.
     BodyTooLarge,
+    /// 503: too many sessions have to be asked for at this moment.
+    Busy,
     /// 417 (RFC 9110, section 10.1.1).
     ExpectationFailed,
     /// 403: signed in, but not allowed; or never allowed.
@@ -149,7 +151,7 @@ impl Refusal {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
-            Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
             Self::SignInFailed(failed) => failed.blame.status(),
             Self::SignInNeeded { .. } | Self::TokenNeeded(_) => StatusCode::UNAUTHORIZED,
             Self::UpstreamBroken | Self::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
@@ -163,6 +165,7 @@ impl Refusal {
         match self {
             Self::BadRequest(why) | Self::Forbidden(why) => why.as_ref().into(),
             Self::BodyTooLarge => "The request body is larger than this site accepts.".into(),
+            Self::Busy => "Many people are coming back at this moment. Please try again in a few seconds.".into(),
             Self::ExpectationFailed => "This site knows no expectation but 100-continue.".into(),
             Self::HeadTooLarge => "The request's headers are larger than this site accepts.".into(),
             Self::HttpsNeeded { .. } => "This site must be visited by https.".into(),
@@ -252,7 +255,7 @@ impl Refusal {
             Self::TokenNeeded(challenge) => {
                 headers.insert(header::WWW_AUTHENTICATE, challenge.value());
             }
-            Self::NotReady | Self::SignInFailed(SignInFailed { blame: Blame::Unavailable, .. }) => {
+            Self::Busy | Self::NotReady | Self::SignInFailed(SignInFailed { blame: Blame::Unavailable, .. }) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
             }
             Self::WebSocketVersion => {

@@ -1,28 +1,126 @@
 //! What must stop working now. This is the truth; removing cookies and closing sessions is housekeeping that follows.
 //!
-//! A revocation is `(key, cut, keep-until)`: it outlives every session that it can hit. Today the keys are adapter session ids, ended at
-//! this node, and the not-before of single subjects, which Keycloak tells with its tokens; the identity server's own messages will join
-//! them here.
+//! A revocation is a target and a cut, an instant on the identity server's clock, kept until it can hit nothing any more. Beside what was
+//! heard stands since when all was heard ([`horizon`]): a session is served without asking only while that covers the time since it was
+//! proved, and nothing that was heard hits it.
 
-use std::time::Duration;
+mod digest;
+mod front_channel;
+pub mod horizon;
+mod journal;
+mod marks;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use thiserror::Error;
 
 use crate::{
-    domain::{AdapterSessionId, Session, Subject, Timestamp},
+    domain::{AdapterSessionId, NodeIncarnation, Sid, Subject, Timestamp},
     expiring::{Expiring, Room},
 };
+use digest::{Digest, Digests};
+pub use front_channel::Hinted;
+use front_channel::Hints;
+pub use horizon::Doubt;
+use horizon::Horizon;
+use journal::Journal;
+pub use journal::JournalError;
+pub use marks::{Marks, Proof};
 
-/// Most revocations held of each kind. Beyond that one goes before its time; it is logged, since a copied cookie could then live again
-/// until its own end.
+/// What a node believes, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Largest accepted difference of clocks.
+    pub skew: Duration,
+    /// How long after its push the identity server may still answer "alive": Keycloak pushes first and commits after.
+    pub settle: Duration,
+    /// How old the last certainty about a session may be.
+    pub outage_proof: Duration,
+    /// After which every session is proved in any case.
+    pub proof_life: Duration,
+    /// The directory that keeps revocations of our own making over a restart.
+    pub persist: Option<PathBuf>,
+}
+
+/// Most revocations held. Beyond that one goes before its time, and what this node has heard up to then counts no more.
 const CAPACITY: usize = 1_000_000;
+/// While the identity server may still be committing an end, its word that a session lives is believed for this long.
+const HELD_WHILE_SETTLING: Duration = Duration::from_secs(1);
+const NEVER: i64 = i64::MIN;
 
 /// The revocations that this process knows.
 #[derive(Debug)]
 pub struct Revocations {
-    ended: Expiring<AdapterSessionId, ()>,
-    /// Tokens of a subject from before this instant (the identity server's clock) count no more.
-    not_before: Expiring<Subject, Timestamp>,
+    config: Config,
+    horizon: Horizon,
+    digests: Digests,
+    held: Expiring<Digest, Held>,
+    hints: Hints,
+    /// Tokens from this instant and before count no more, whoever holds them; milliseconds on the identity server's clock.
+    everybody: AtomicI64,
+    not_before: NotBefore,
+    journal: Option<Journal>,
+}
+
+/// The one not-before of the realm or client, as it was pushed last.
+#[derive(Debug)]
+struct NotBefore {
+    /// For readers: milliseconds on the identity server's clock.
+    value: AtomicI64,
+    /// When the identity server gave the order that stands; whoever changes the value holds it.
+    ordered_at: Mutex<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Held {
+    /// A login at this adapter, ended.
+    Session { heard: Timestamp, source: Source },
+    /// Sessions of a `sid` or a subject from before a cut.
+    Cut { at: Timestamp, heard: Timestamp, source: Source },
+    /// Tokens of a subject from before a cut.
+    NotBefore { at: Timestamp, heard: Timestamp },
+}
+
+/// Who knows of a revocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The identity server does: a session that is proved to live was not meant.
+    IdentityServer,
+    /// We alone: no proof takes it back.
+    Ours,
+}
+
+/// Whom a revocation is meant for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// Everybody.
+    Everybody,
+    /// One login at this adapter, always.
+    Session(&'a AdapterSessionId),
+    /// The sessions that stand for one session at the identity server.
+    Sid(&'a Sid),
+    /// All sessions of one user.
+    Subject(&'a Subject),
+}
+
+/// Something to be ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revocation<'a> {
+    /// Whom it is meant for.
+    pub target: Target<'a>,
+    /// What is older than this is meant; the identity server's clock. A single login is meant whatever this says.
+    pub cut: Timestamp,
+    /// Who knows of it.
+    pub source: Source,
+    /// Until when it can hit something, on this node's clock.
+    pub keep_until: Timestamp,
 }
 
 /// Something that was ended before its time.
@@ -30,38 +128,118 @@ pub struct Revocations {
 #[error("the session was ended")]
 pub struct Revoked;
 
-/// What a session or a bearer token can be hit by.
-#[derive(Clone, Copy, Debug)]
-pub struct Marks<'a> {
-    /// Which login it is; a bearer token is none of ours.
-    pub adapter_session_id: Option<&'a AdapterSessionId>,
-    /// The user.
-    pub subject: &'a Subject,
-    /// `iat` of the newest access token, the identity server's clock.
-    pub token_iat: Timestamp,
+/// What is known of a session at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing speaks against it.
+    Clear,
+    /// It must be proved first.
+    Doubtful(Doubt),
+    /// It was ended.
+    Ended,
 }
 
-impl<'a> From<&'a Session> for Marks<'a> {
-    fn from(session: &'a Session) -> Self {
+impl Default for Config {
+    fn default() -> Self {
         Self {
-            adapter_session_id: Some(&session.adapter_session_id),
-            subject: &session.principal.subject,
-            token_iat: session.token_iat,
+            skew: Duration::from_secs(5),
+            settle: Duration::from_secs(15),
+            outage_proof: Duration::from_secs(30),
+            proof_life: Duration::from_secs(10 * 60),
+            persist: None,
         }
     }
 }
 
-impl Default for Revocations {
-    fn default() -> Self {
-        Self { ended: Expiring::with_capacity(CAPACITY), not_before: Expiring::with_capacity(CAPACITY) }
-    }
-}
-
 impl Revocations {
-    /// Ends one session: from now on [`Revocations::check`] refuses it, whoever presents it. `keep_until` is when it would
-    /// have ended by itself.
-    pub fn end_session(&self, id: &AdapterSessionId, keep_until: Timestamp, now: Timestamp) {
-        say_if_short(self.ended.update(id, now, |_| ((), keep_until)));
+    /// What a process that starts at `now` as `me` knows: what the last one on this machine wrote down, if anything.
+    ///
+    /// # Errors
+    /// When the directory that keeps revocations cannot be used.
+    pub fn open(config: Config, me: NodeIncarnation, now: Timestamp) -> Result<Self, JournalError> {
+        let mut journal = None;
+        let mut kept = Vec::new();
+        if let Some(directory) = &config.persist {
+            let (opened, entries) = Journal::open(directory, now)?;
+            (journal, kept) = (Some(opened), entries);
+        }
+        let revocations = Self { journal, ..Self::empty(config, me, now, CAPACITY) };
+        for entry in &kept {
+            revocations.revoke(&entry.revocation(), now);
+        }
+        Ok(revocations)
+    }
+
+    fn empty(config: Config, me: NodeIncarnation, now: Timestamp, capacity: usize) -> Self {
+        Self {
+            horizon: Horizon::new(config.clone(), me, now),
+            config,
+            digests: Digests::default(),
+            held: Expiring::with_capacity(capacity),
+            hints: Hints::default(),
+            everybody: AtomicI64::new(NEVER),
+            not_before: NotBefore {
+                value: AtomicI64::new(NEVER),
+                ordered_at: Mutex::new(Timestamp::from_millis(NEVER)),
+            },
+            journal: None,
+        }
+    }
+
+    /// What was heard, and what that covers.
+    #[must_use]
+    pub fn horizon(&self) -> &Horizon {
+        &self.horizon
+    }
+
+    /// Until when what the identity server knows must be kept: by then every session has been proved anew.
+    #[must_use]
+    pub fn until_proved(&self, now: Timestamp) -> Timestamp {
+        now.plus(self.config.proof_life + self.config.settle + self.config.skew)
+    }
+
+    /// From now on [`Revocations::judge`] refuses what is meant, whoever presents it.
+    pub fn revoke(&self, revocation: &Revocation<'_>, now: Timestamp) {
+        let Revocation { target, cut, source, keep_until } = *revocation;
+        let digest = match target {
+            Target::Everybody => {
+                self.everybody.fetch_max(cut.as_millis(), Ordering::AcqRel);
+                return;
+            }
+            Target::Session(id) => self.digests.session(id.as_str()),
+            Target::Sid(sid) => self.digests.sid(sid.as_str()),
+            Target::Subject(subject) => self.digests.subject(subject.as_str()),
+        };
+        let new = match target {
+            Target::Session(_) => Held::Session { heard: now, source },
+            _ => Held::Cut { at: cut, heard: now, source },
+        };
+        let room = self.held.keep(&digest, now, keep_until, |held| held.map_or(new, |held| held.joined(new)));
+        self.make_good(room);
+    }
+
+    /// Revokes, and returns when that will outlive this process, if that was asked for. What the identity server knows is not written down.
+    ///
+    /// # Errors
+    /// When it could not be written down. It counts here all the same.
+    pub async fn revoke_for_good(&self, revocation: &Revocation<'_>, now: Timestamp) -> Result<(), JournalError> {
+        self.revoke(revocation, now);
+        match &self.journal {
+            Some(journal) if revocation.source == Source::Ours => journal.append(revocation, now).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Sets the not-before that holds for everybody, as the identity server ordered at `ordered_at` (its clock). The newest order stands,
+    /// and nothing (0) takes the value back. Says whether this order stands.
+    pub fn set_not_before(&self, value: Option<Timestamp>, ordered_at: Timestamp) -> bool {
+        let mut stands_since = self.not_before.ordered_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if ordered_at < *stands_since {
+            return false;
+        }
+        *stands_since = ordered_at;
+        self.not_before.value.store(value.map_or(NEVER, Timestamp::as_millis), Ordering::Release);
+        true
     }
 
     /// Raises the not-before of one subject: what was issued to that user before `value` counts no more; what was issued in that very
@@ -70,28 +248,127 @@ impl Revocations {
     ///
     /// Never everybody's: Keycloak sends the greatest of realm, client *and user* with each token response.
     pub fn raise_not_before(&self, subject: &Subject, value: Timestamp, now: Timestamp, keep: Duration) {
-        if self.not_before.read(subject, now, |held| *held) == Some(value) {
+        let digest = self.digests.subject_not_before(subject.as_str());
+        let is_held = |held: &Held| matches!(held, Held::NotBefore { at, .. } if *at == value);
+        if self.held.read(&digest, now, is_held) == Some(true) {
             return;
         }
-        let raised = |held: Option<&Timestamp>| (held.map_or(value, |held| value.max(*held)), now.plus(keep));
-        say_if_short(self.not_before.update(subject, now, raised));
+        let new = Held::NotBefore { at: value, heard: now };
+        let room = self.held.keep(&digest, now, now.plus(keep), |held| held.map_or(new, |held| held.joined(new)));
+        self.make_good(room);
     }
 
-    /// Whether what bears these marks may still be used at `now`.
+    /// Notes that somebody says that a session at the identity server ended. Says whether there was room for it.
+    pub fn hint(&self, sid: &Sid, hinted: Hinted, now: Timestamp) -> bool {
+        let keep = self.config.proof_life + self.config.settle + self.config.skew;
+        self.hints.note(self.digests.sid(sid.as_str()), hinted, now, keep)
+    }
+
+    /// Whether what bears these marks may still be used at `now`, as far as was heard; whether it must be proved is not looked at.
     ///
     /// # Errors
     /// When it was ended.
     pub fn check<'a>(&self, marks: impl Into<Marks<'a>>, now: Timestamp) -> Result<(), Revoked> {
+        match self.hit(&marks.into(), now) {
+            Hit::Ended => Err(Revoked),
+            Hit::None | Hit::Asks { .. } => Ok(()),
+        }
+    }
+
+    /// As [`Revocations::check`], without what a later order may take back.
+    ///
+    /// # Errors
+    /// When it was ended for good.
+    pub fn check_for_good<'a>(&self, marks: impl Into<Marks<'a>>, now: Timestamp) -> Result<(), Revoked> {
         let marks = marks.into();
-        let ended = marks.adapter_session_id.is_some_and(|id| self.ended.read(id, now, |()| ()).is_some());
-        let too_old = self.not_before.read(marks.subject, now, |value| marks.token_iat < *value) == Some(true);
-        if ended || too_old { Err(Revoked) } else { Ok(()) }
+        let is_hit = self.means_everybody(&marks) || self.hit_by_name(&marks, now) == Hit::Ended;
+        if is_hit { Err(Revoked) } else { Ok(()) }
+    }
+
+    /// Whether what bears these marks may be used at `now` without asking.
+    pub fn judge<'a>(&self, marks: impl Into<Marks<'a>>, now: Timestamp) -> Verdict {
+        let marks = marks.into();
+        let hit = self.hit(&marks, now);
+        if hit == Hit::Ended {
+            return Verdict::Ended;
+        }
+        let Some(proof) = marks.proof else { return Verdict::Clear };
+        if let Hit::Asks { heard } = hit
+            && !self.has_answered(proof, heard, now)
+        {
+            return Verdict::Doubtful(Doubt::Cut);
+        }
+        if self.is_hinted(&marks, proof, now) {
+            return Verdict::Doubtful(Doubt::Hint);
+        }
+        self.horizon.doubts(proof, marks.share(), now).map_or(Verdict::Clear, Verdict::Doubtful)
+    }
+
+    /// As [`Revocations::judge`] for what is open already: it lives on what is heard alone, however old its proof is.
+    pub fn judge_stream<'a>(&self, marks: impl Into<Marks<'a>>, now: Timestamp) -> Verdict {
+        let marks = marks.into();
+        match (self.judge(marks, now), marks.proof) {
+            (Verdict::Doubtful(Doubt::Age), Some(proof)) if self.horizon.is_certain(proof, marks.share(), now) => {
+                Verdict::Clear
+            }
+            (verdict, _) => verdict,
+        }
+    }
+
+    fn hit(&self, marks: &Marks<'_>, now: Timestamp) -> Hit {
+        let is_before = marks.token_iat.as_millis() < self.not_before.value.load(Ordering::Acquire);
+        if is_before || self.means_everybody(marks) { Hit::Ended } else { self.hit_by_name(marks, now) }
+    }
+
+    fn means_everybody(&self, marks: &Marks<'_>) -> bool {
+        marks.token_iat.as_millis() <= self.everybody.load(Ordering::Acquire)
+    }
+
+    fn hit_by_name(&self, marks: &Marks<'_>, now: Timestamp) -> Hit {
+        if self.held.is_empty() {
+            return Hit::None;
+        }
+        let session = marks.adapter_session_id.map(|id| self.digests.session(id.as_str()));
+        let sid = marks.sid.map(|sid| self.digests.sid(sid.as_str()));
+        let subject = self.digests.subject(marks.subject.as_str());
+        let not_before = self.digests.subject_not_before(marks.subject.as_str());
+        let digests = [session, sid, Some(subject), Some(not_before)].into_iter().flatten();
+        let hits = digests.filter_map(|digest| self.held.read(&digest, now, |held| held.hits(marks, self.config.skew)));
+        hits.fold(Hit::None, Hit::or)
+    }
+
+    fn is_hinted(&self, marks: &Marks<'_>, proof: Proof<'_>, now: Timestamp) -> bool {
+        let heard = || self.hints.heard(self.digests.sid(marks.sid?.as_str()), now);
+        !self.hints.is_empty() && heard().is_some_and(|heard| !self.has_answered(proof, heard, now))
+    }
+
+    /// Whether a proof answers what was heard: it was asked for when an end must have been committed; until then, if it is of this moment.
+    fn has_answered(&self, proof: Proof<'_>, heard: Timestamp, now: Timestamp) -> bool {
+        let skew = self.horizon.skew_of(proof);
+        let is_settled = proof.at >= heard.plus(self.config.settle).plus(skew);
+        let is_of_now = self.horizon.is_own(proof) && proof.at >= heard && now.since(proof.at) <= HELD_WHILE_SETTLING;
+        is_settled || is_of_now
+    }
+
+    /// Nothing is forgotten in silence: what this node had heard up to then covers no proof any more.
+    fn make_good(&self, room: Room<Held>) {
+        let Room::Short(lost) = room else { return };
+        self.horizon.raise_ground(lost.heard());
+        if lost.is_ours() {
+            tracing::error!(capacity = CAPACITY, "too many revocations: one that nobody else knows is forgotten");
+        } else {
+            tracing::warn!(
+                capacity = CAPACITY,
+                "too many revocations: one is forgotten, and older sessions are asked for"
+            );
+        }
     }
 
     /// How many revocations are held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ended.len() + self.not_before.len()
+        let registers = [self.everybody.load(Ordering::Relaxed), self.not_before.value.load(Ordering::Relaxed)];
+        self.held.len() + registers.iter().filter(|register| **register != NEVER).count()
     }
 
     /// Whether none is held.
@@ -101,43 +378,69 @@ impl Revocations {
     }
 }
 
-fn say_if_short(room: Room) {
-    if room == Room::Short {
-        tracing::warn!(capacity = CAPACITY, "too many revocations: one is forgotten before its time");
+/// What a revocation does to something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hit {
+    None,
+    /// The identity server must say whether it is meant, since then.
+    Asks {
+        heard: Timestamp,
+    },
+    Ended,
+}
+
+impl Hit {
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Ended, _) | (_, Self::Ended) => Self::Ended,
+            (Self::Asks { heard }, Self::Asks { heard: also }) => Self::Asks { heard: heard.max(also) },
+            (asks @ Self::Asks { .. }, Self::None) | (Self::None, asks) => asks,
+        }
+    }
+}
+
+impl Held {
+    /// Of two revocations under one name: the later cut stands, with the time when that was heard.
+    fn joined(self, new: Self) -> Self {
+        match (self.cut(), new.cut()) {
+            (Some(held), Some(cut)) if cut <= held && self.is_ours() >= new.is_ours() => self,
+            (None, None) if self.is_ours() => self,
+            _ => new,
+        }
+    }
+
+    fn hits(&self, marks: &Marks<'_>, skew: Duration) -> Hit {
+        let ended = |is_meant| if is_meant { Hit::Ended } else { Hit::None };
+        match *self {
+            Self::Session { .. } => Hit::Ended,
+            Self::NotBefore { at, .. } => ended(marks.token_iat < at),
+            // A bearer token cannot be asked for; and what we alone know is known to nobody who could be asked.
+            Self::Cut { at, source, .. } if source == Source::Ours || marks.proof.is_none() => {
+                ended(marks.established_at <= at)
+            }
+            Self::Cut { at, .. } if marks.established_at < at.minus(skew) => Hit::Ended,
+            Self::Cut { at, heard, .. } if marks.established_at <= at.plus(skew) => Hit::Asks { heard },
+            Self::Cut { .. } => Hit::None,
+        }
+    }
+
+    fn cut(&self) -> Option<Timestamp> {
+        match *self {
+            Self::Cut { at, .. } | Self::NotBefore { at, .. } => Some(at),
+            Self::Session { .. } => None,
+        }
+    }
+
+    fn heard(&self) -> Timestamp {
+        match *self {
+            Self::Cut { heard, .. } | Self::NotBefore { heard, .. } | Self::Session { heard, .. } => heard,
+        }
+    }
+
+    fn is_ours(&self) -> bool {
+        matches!(self, Self::Cut { source: Source::Ours, .. } | Self::Session { source: Source::Ours, .. })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_secs(1_000);
-    const HOUR: Duration = Duration::from_secs(3600);
-
-    fn marks<'a>(id: &'a AdapterSessionId, subject: &'a Subject, token_iat: i64) -> Marks<'a> {
-        Marks { adapter_session_id: Some(id), subject, token_iat: Timestamp::from_secs(token_iat) }
-    }
-
-    #[test]
-    fn an_ended_session_stays_ended_until_it_would_have_ended_by_itself() {
-        let revocations = Revocations::default();
-        let (one, other) = (AdapterSessionId::new("one"), AdapterSessionId::new("other"));
-        let alice = Subject::new("alice");
-        revocations.end_session(&one, NOW.plus(HOUR), NOW);
-        assert_eq!(revocations.check(marks(&one, &alice, 900), NOW), Err(Revoked));
-        assert_eq!(revocations.check(marks(&other, &alice, 900), NOW), Ok(()));
-        assert_eq!(revocations.check(marks(&one, &alice, 900), NOW.plus(HOUR)), Ok(()));
-    }
-
-    #[test]
-    fn not_before_cuts_older_tokens_of_that_subject_alone_and_only_rises() {
-        let revocations = Revocations::default();
-        let (id, alice, bob) = (AdapterSessionId::new("id"), Subject::new("alice"), Subject::new("bob"));
-        for value in [500, 990, 700] {
-            revocations.raise_not_before(&alice, Timestamp::from_secs(value), NOW, HOUR);
-        }
-        assert_eq!(revocations.check(marks(&id, &alice, 989), NOW), Err(Revoked));
-        assert_eq!(revocations.check(marks(&id, &alice, 990), NOW), Ok(()), "the very instant still counts");
-        assert_eq!(revocations.check(marks(&id, &bob, 1), NOW), Ok(()));
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 //! would tell of the secrets next to it.
 //!
 //! ```text
-//! body = format 1 ‖ postcard(length unpacked, zstd frame of postcard(Wire)) ‖ tail
+//! body = format 2 ‖ postcard(length unpacked, zstd frame of postcard(Wire)) ‖ tail
 //! ```
 //!
 //! The tail holds what does not compress (signatures, random ids). The format's number names the dictionary too:
@@ -30,7 +30,7 @@ use self::wire::{Parts, Wire};
 use crate::domain::Session;
 
 /// What is written, and with which dictionary.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Text as it stands in the tokens of Keycloak 26, and some of other providers; made by hand, of no real realm.
 const DICTIONARY: &[u8] = include_bytes!("keycloak.dict");

@@ -127,6 +127,7 @@ impl MemoryStore {
 
     fn content(&self, session: &Session) -> Result<Content, StoreError> {
         Ok(Content {
+            id: session.adapter_session_id.clone(),
             body: self.codec.encode(session)?,
             used: session.last_seen,
             ends: session.ends_at(self.lifetimes),
@@ -147,10 +148,10 @@ impl MemoryStore {
     }
 }
 
-/// Of two states of one session the one that was proved later, with the later of their last uses: a request that began before a renewal
+/// Of two states of one session the one that was renewed later, of two with the same tokens the one proved later, with the later of their last uses: a request that began before a renewal
 /// and ends after it must not bring the spent tokens back.
 fn newest(kept: Session, written: &Session) -> Session {
-    let age = |session: &Session| (session.proved_at, session.token_iat, session.last_seen);
+    let age = |session: &Session| (session.renewed_at, session.proved_at, session.last_seen);
     let last_seen = kept.last_seen.max(written.last_seen);
     let newest = if age(&kept) > age(written) { kept } else { written.clone() };
     Session { last_seen, ..newest }

@@ -24,7 +24,7 @@ use crate::domain::{Session, Subject, Timestamp};
 ///   session saved by one node is found by every node with the same keys (and the same back end).
 /// * **A login's session never takes over** what the request carried: it is found by another value, and a store that can forget
 ///   ([`Recall::Forgets`]) forgets what the old value stood for.
-/// * **An older state does not win** over a newer one of the same session in a store that can compare them: the one proved later
+/// * **An older state does not win** over a newer one of the same session in a store that can compare them: the one renewed later
 ///   stays, with the later of the two last uses. In a browser's cookies the last answer wins.
 /// * **`close`** makes the browser forget, and the store too where it can ([`Recall`]). Closing what is not there is no
 ///   error.

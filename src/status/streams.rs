@@ -12,7 +12,7 @@ use std::sync::{
 use dashmap::DashMap;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::domain::{AdapterSessionId, Issuer, Session, Sid, Subject};
+use crate::domain::{Session, Sid, Subject, Timestamp};
 
 /// The streams of this process. As many as connections allow: each entry belongs to one.
 #[derive(Debug, Default)]
@@ -24,21 +24,39 @@ pub struct Streams {
 
 #[derive(Debug)]
 struct Open {
-    key: StreamKey,
+    owner: Owner,
     end: CancellationToken,
 }
 
 /// For whom a stream was opened.
+#[derive(Clone, Debug)]
+pub enum Owner {
+    /// For a session, in its newest state that is known of it here.
+    Session(Arc<Session>),
+    /// For a bearer token.
+    Token(TokenOwner),
+}
+
+/// Whose a bearer token is, and of when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamKey {
-    /// The login at this adapter; `None` for a bearer token.
-    pub session: Option<AdapterSessionId>,
-    /// Who vouched for the user.
-    pub issuer: Issuer,
+pub struct TokenOwner {
     /// The session at the identity server, when it names one.
     pub sid: Option<Sid>,
     /// The user.
     pub subject: Subject,
+    /// `iat`, the identity server's clock.
+    pub issued_at: Timestamp,
+    /// Its end, on this node's clock.
+    pub ends: Timestamp,
+}
+
+/// A stream that is open.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Its number here.
+    pub id: u64,
+    /// For whom.
+    pub owner: Owner,
 }
 
 /// A stream that is known; forgotten when this is dropped.
@@ -59,36 +77,44 @@ pub enum Ending {
     Stopping,
 }
 
-impl StreamKey {
-    /// The key of what `session` opens.
-    #[must_use]
-    pub fn of(session: &Session) -> Self {
-        Self {
-            session: Some(session.adapter_session_id.clone()),
-            issuer: session.issuer.clone(),
-            sid: session.sid.clone(),
-            subject: session.principal.subject.clone(),
-        }
-    }
-}
-
 impl Streams {
-    /// Makes a stream known; with no key, as one that only the end of the process ends. The session must be judged once more after this.
+    /// Makes a stream known; without an owner, as one that only the end of the process ends. The session must be judged once more after this.
     #[must_use]
-    pub fn register(self: &Arc<Self>, key: Option<StreamKey>) -> Registration {
+    pub fn register(self: &Arc<Self>, owner: Option<Owner>) -> Registration {
         let end = CancellationToken::new();
-        let id = key.map(|key| {
+        let id = owner.map(|owner| {
             let id = self.next.fetch_add(1, Ordering::Relaxed);
-            self.open.insert(id, Open { key, end: end.clone() });
+            self.open.insert(id, Open { owner, end: end.clone() });
             id
         });
         Registration { streams: self.clone(), id, end }
     }
 
-    /// Ends every stream whose key `matches`, and says how many those were. What makes sessions not count must be written down before.
-    pub fn close_matching(&self, matches: impl Fn(&StreamKey) -> bool) -> usize {
-        let hit = self.open.iter().filter(|open| matches(&open.key));
+    /// Ends every stream whose owner `matches`, and says how many those were. What makes sessions not count must be written down before.
+    pub fn close_matching(&self, matches: impl Fn(&Owner) -> bool) -> usize {
+        let hit = self.open.iter().filter(|open| !open.end.is_cancelled() && matches(&open.owner));
         hit.inspect(|open| open.end.cancel()).count()
+    }
+
+    /// The streams whose owner is `wanted`.
+    #[must_use]
+    pub fn list(&self, wanted: impl Fn(&Owner) -> bool) -> Vec<Opened> {
+        let open = self.open.iter().filter(|open| !open.end.is_cancelled() && wanted(&open.owner));
+        open.map(|open| Opened { id: *open.key(), owner: open.owner.clone() }).collect()
+    }
+
+    /// Takes over what became of the session that a stream was opened for.
+    pub fn follow(&self, id: u64, session: Arc<Session>) {
+        if let Some(mut open) = self.open.get_mut(&id) {
+            open.owner = Owner::Session(session);
+        }
+    }
+
+    /// Ends one stream.
+    pub fn close(&self, id: u64) {
+        if let Some(open) = self.open.get(&id) {
+            open.end.cancel();
+        }
     }
 
     /// The process stops: tunnels end, since they would not by themselves.
@@ -140,21 +166,22 @@ mod tests {
 
     use super::*;
 
-    fn key(session: &str) -> StreamKey {
-        StreamKey {
-            session: Some(AdapterSessionId::new(session)),
-            issuer: Issuer::new("https://sso.test"),
-            sid: None,
-            subject: Subject::new("ada"),
-        }
+    fn of(subject: &str) -> Owner {
+        let at = Timestamp::from_secs(1);
+        Owner::Token(TokenOwner { sid: None, subject: Subject::new(subject), issued_at: at, ends: at })
+    }
+
+    fn is(owner: &Owner, subject: &str) -> bool {
+        matches!(owner, Owner::Token(token) if token.subject.as_str() == subject)
     }
 
     #[test]
     fn only_the_streams_that_are_meant_are_ended_and_a_stop_ends_all() {
         let streams = Arc::new(Streams::default());
-        let (first, second) = (streams.register(Some(key("1"))), streams.register(Some(key("2"))));
+        let (first, second) = (streams.register(Some(of("1"))), streams.register(Some(of("2"))));
         let nobodys = streams.register(None);
-        assert_eq!(streams.close_matching(|key| key.session == Some(AdapterSessionId::new("1"))), 1);
+        assert_eq!(streams.close_matching(|owner| is(owner, "1")), 1);
+        assert_eq!(streams.close_matching(|owner| is(owner, "1")), 0, "it is closed once");
         assert_eq!(first.ending().now_or_never(), Some(Ending::SessionEnded));
         assert_eq!((second.ending().now_or_never(), nobodys.ending().now_or_never()), (None, None));
         streams.stop();
@@ -166,7 +193,7 @@ mod tests {
     #[test]
     fn a_stream_that_is_over_is_forgotten() {
         let streams = Arc::new(Streams::default());
-        let registration = streams.register(Some(key("1")));
+        let registration = streams.register(Some(of("1")));
         assert_eq!(streams.len(), 1);
         drop(registration);
         assert!(streams.is_empty());

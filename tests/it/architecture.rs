@@ -24,6 +24,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "login",
             "session",
             "renewal",
+            "revocation",
             "oidc",
             "admin",
             "background",
@@ -39,10 +40,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "config",
             "front",
             "site",
+            "message",
             "proxy",
             "login",
             "session",
             "renewal",
+            "endings",
             "revocation",
             "oidc",
             "admin",
@@ -54,7 +57,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("front", &["site", "target", "message", "proxy", "session", "respond", "status", "domain"]),
-    ("site", &["caller", "message", "proxy", "login", "session", "respond"]),
+    ("site", &["caller", "message", "proxy", "login", "session", "admin", "respond"]),
     ("caller", &["message", "respond"]),
     ("target", &[]),
     ("message", &["target", "domain"]),
@@ -67,6 +70,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "message",
             "session",
             "renewal",
+            "endings",
             "revocation",
             "oidc",
             "respond",
@@ -79,18 +83,36 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     (
         "login",
-        &["caller", "target", "message", "session", "revocation", "oidc", "respond", "status", "audit", "domain"],
+        &["caller", "target", "message", "session", "endings", "oidc", "respond", "forms", "status", "audit", "domain"],
     ),
     // What is revoked is asked by whoever has a session in hand, not by what keeps or proves it.
     ("session", &["status", "remembered", "domain"]),
     // One refresh: between what keeps sessions, what ends them, and who renews them.
-    ("renewal", &["session", "revocation", "oidc", "status", "lifecycle", "audit", "expiring", "domain"]),
+    ("renewal", &["session", "endings", "revocation", "oidc", "status", "lifecycle", "audit", "expiring", "domain"]),
+    // How sessions end, whoever ends them.
+    ("endings", &["session", "revocation", "oidc", "status", "audit", "domain"]),
     ("revocation", &["expiring", "domain"]),
     ("oidc", &["http_client", "domain"]),
-    ("admin", &["revocation", "status", "tls"]),
-    ("background", &["oidc", "status", "tls", "lifecycle", "domain"]),
+    (
+        "admin",
+        &[
+            "caller",
+            "message",
+            "endings",
+            "revocation",
+            "oidc",
+            "forms",
+            "status",
+            "tls",
+            "lifecycle",
+            "audit",
+            "domain",
+        ],
+    ),
+    ("background", &["renewal", "endings", "revocation", "oidc", "status", "tls", "lifecycle", "domain"]),
     ("respond", &["message"]),
-    ("status", &["domain"]),
+    ("forms", &["message", "respond"]),
+    ("status", &["expiring", "domain"]),
     ("http_client", &["tls", "domain"]),
     ("tls", &["domain"]),
     ("lifecycle", &[]),
@@ -110,9 +132,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("actix_service", &["app::listener"]),
     ("actix_web", &["admin", "app::listener", "front"]),
     ("aes_gcm", &["session::sealed"]),
-    ("arc_swap", &["app", "front", "oidc", "tls::listener"]),
+    ("arc_swap", &["app", "front", "oidc", "revocation::horizon", "tls::listener"]),
     ("base64", &["config", "domain::random", "message", "oidc", "proxy::authenticate", "session"]),
-    ("bytes", &["front::tunnel", "login::form", "message", "proxy"]),
+    ("bytes", &["forms", "front::tunnel", "message", "proxy"]),
     ("clap", &["commands", "main"]),
     ("config", &["config::source"]),
     ("cookie", &["session::own_cookies"]),
@@ -139,9 +161,22 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustls", &["config::tls", "tls"]),
     (
         "serde",
-        &["audit", "config::source", "domain::ids", "login::attempt", "login::kept_form", "oidc", "session", "status"],
+        &[
+            "audit",
+            "config::source",
+            "domain::ids",
+            "login::attempt",
+            "login::kept_form",
+            "oidc",
+            "revocation::journal",
+            "session",
+            "status",
+        ],
     ),
-    ("serde_json", &["audit", "config", "login", "oidc", "respond", "telemetry::audit_lines"]),
+    (
+        "serde_json",
+        &["admin", "audit", "config", "login", "oidc", "respond", "revocation::journal", "telemetry::audit_lines"],
+    ),
     ("subtle", &["domain::secret", "oidc::verify", "session::app_cookies"]),
     ("thiserror", &[]),
     ("tokio", &[]),
@@ -149,7 +184,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio_util", &["lifecycle", "proxy::held", "status::streams"]),
     ("tracing", &[]),
     ("tracing_subscriber", &["config::sidecar", "telemetry"]),
-    ("url", &["caller", "config", "http_client", "login", "oidc", "target"]),
+    ("url", &["caller", "config", "forms", "http_client", "login", "oidc", "target"]),
     ("webpki_roots", &["tls::connector"]),
     (
         "zeroize",
@@ -171,7 +206,7 @@ const CRATES: &[(&str, &[&str])] = &[
 const STANDARD: &[(&str, &[&str])] = &[("std::env", &["config::environment"])];
 
 /// Where our answers get their status.
-const STATUS_CHOSEN: &[&str] = &["login", "proxy::cors", "proxy::expose", "proxy::gateway", "respond"];
+const STATUS_CHOSEN: &[&str] = &["admin", "login", "proxy::cors", "proxy::expose", "proxy::gateway", "respond"];
 
 /// Where somebody else's status is read: the provider's, the application's, or one that was chosen before.
 const STATUS_READ: &[&str] = &["front", "oidc", "proxy::forward"];

@@ -126,7 +126,7 @@ fn an_endpoint_of_ours_that_does_not_exist_is_not_the_applications() {
     }
     for (method, path, allowed) in [
         ("POST", "/oauth2/callback", "GET"),
-        ("POST", "/oauth2/start", "GET"),
+        ("PUT", "/oauth2/start", "GET, POST"),
         ("DELETE", "/oauth2/sign_out", "GET, POST"),
         ("PUT", "/oauth2/userinfo", "GET"),
     ] {

@@ -75,12 +75,25 @@ fn a_file_that_is_not_there_is_one_fault_that_names_it() {
 
 #[test]
 fn planned_keys_are_refused_as_not_supported_yet() {
-    for key in ["store", "peers", "persist", "outage-proof", "when-unprovable"] {
+    for key in ["store", "peers", "sites", "assertion"] {
         let path = format!("sidecar.{key}");
         assert_refused(&file(json!({}), json!({ key: {} })), &path, "not supported yet");
     }
-    let admin = json!({"admin": {"token": "t"}});
-    assert_refused(&file(json!({}), admin), "sidecar.admin.token", "not supported yet");
+}
+
+#[test]
+fn a_token_that_could_be_guessed_opens_no_session_api() {
+    for token in ["short", "sixteen letters?", "sechzehn-und-dr\u{fc}ber"] {
+        let admin = json!({"admin": {"token": token}});
+        assert_refused(&file(json!({}), admin), "sidecar.admin.token", "visible ASCII");
+    }
+    assert!(read(&file(json!({}), json!({"admin": {"token": "sixteen-letters!"}}))).is_ok());
+}
+
+#[test]
+fn a_proof_lives_longer_than_certainty_does() {
+    let times = json!({"outage-proof": "60s", "proof-life": "60s"});
+    assert_refused(&file(json!({}), times), "sidecar.proof-life", "longer than `outage-proof`");
 }
 
 #[test]

@@ -84,6 +84,7 @@ pub(in crate::session) fn keycloak_session() -> Session {
         },
         established_at: Timestamp::from_secs(1_763_786_012),
         token_iat: Timestamp::from_secs(1_763_786_012),
+        renewed_at: at,
         proved_at: at,
         proved_by: NodeIncarnation::new(opaque_token(&SystemRandom)),
         opened_at: at,
@@ -113,12 +114,12 @@ fn a_keycloak_session_comes_back_as_it_was() {
 }
 
 prop_compose! {
-    fn any_session()(texts: [String; 6], options: [Option<String>; 5], lists: [Vec<String>; 3], times: [i64; 5],
+    fn any_session()(texts: [String; 6], options: [Option<String>; 5], lists: [Vec<String>; 3], times: [i64; 6],
                      expires: Option<i64>) -> Session {
         let [adapter, issuer, subject, access, id, proved_by] = texts;
         let [sid, username, email, refresh, claim] = options;
         let [groups, roles, values] = lists;
-        let [established_at, token_iat, proved_at, opened_at, last_seen] = times.map(Timestamp::from_millis);
+        let [established_at, token_iat, renewed_at, proved_at, opened_at, last_seen] = times.map(Timestamp::from_millis);
         Session {
             adapter_session_id: AdapterSessionId::new(adapter),
             issuer: Issuer::new(issuer),
@@ -139,6 +140,7 @@ prop_compose! {
             },
             established_at,
             token_iat,
+            renewed_at,
             proved_at,
             proved_by: NodeIncarnation::new(proved_by),
             opened_at,
@@ -205,5 +207,5 @@ fn another_format_and_anything_cut_or_appended_is_refused() {
 fn the_dictionary_of_this_format_never_changes() {
     let hash = digest::digest(&digest::SHA256, DICTIONARY);
     let hash = URL_SAFE_NO_PAD.encode(hash);
-    assert_eq!((FORMAT, hash.as_str()), (1, "wb3QERy4fhFNtMukW2Nd_n2m25mXny6lKPMwHQ-2LgM"));
+    assert_eq!((FORMAT, hash.as_str()), (2, "wb3QERy4fhFNtMukW2Nd_n2m25mXny6lKPMwHQ-2LgM"));
 }

@@ -53,6 +53,7 @@ struct WirePrincipal<'a> {
 struct WireTimes {
     established_at: i64,
     token_iat: i64,
+    renewed_at: i64,
     proved_at: i64,
     opened_at: i64,
     last_seen: i64,
@@ -121,6 +122,7 @@ impl Wire<'_> {
             proved_by: NodeIncarnation::new(unpack(&self.proved_by, tail)?),
             established_at: at(0),
             token_iat: at(self.times.token_iat),
+            renewed_at: at(self.times.renewed_at),
             proved_at: at(self.times.proved_at),
             opened_at: at(self.times.opened_at),
             last_seen: at(self.times.last_seen),
@@ -160,6 +162,7 @@ impl WireTimes {
         Self {
             established_at: first,
             token_iat: from_first(session.token_iat),
+            renewed_at: from_first(session.renewed_at),
             proved_at: from_first(session.proved_at),
             opened_at: from_first(session.opened_at),
             last_seen: from_first(session.last_seen),

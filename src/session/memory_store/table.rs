@@ -6,7 +6,7 @@
 //! never a walk over the table.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -16,7 +16,10 @@ use dashmap::DashMap;
 use ring::digest;
 use zeroize::Zeroizing;
 
-use crate::{domain::Timestamp, status::Metrics};
+use crate::{
+    domain::{AdapterSessionId, Timestamp},
+    status::Metrics,
+};
 
 /// Most ended sessions that one write removes: more than one, so that they go faster than they come.
 const SWEEP: usize = 16;
@@ -38,6 +41,8 @@ pub(super) struct TicketHash([u8; 32]);
 
 /// A session as it is to be kept.
 pub(super) struct Content {
+    /// Which login it is.
+    pub(super) id: AdapterSessionId,
     /// Encoded; in clear, and wiped when it goes.
     pub(super) body: Zeroizing<Vec<u8>>,
     /// Its last use.
@@ -56,6 +61,7 @@ pub(super) struct Record {
 struct Ledger {
     by_end: BTreeSet<(Timestamp, TicketHash)>,
     by_use: BTreeSet<(Timestamp, TicketHash)>,
+    by_id: HashMap<AdapterSessionId, TicketHash>,
     /// The last version given to a record; none is given twice.
     version: u64,
     told: Option<Timestamp>,
@@ -144,6 +150,14 @@ impl SessionTable {
         self.take(&mut self.ledger(), ticket);
     }
 
+    /// Removes what is kept of one login. Housekeeping: what was ended is ended without it.
+    pub fn discard(&self, id: &AdapterSessionId) {
+        let mut ledger = self.ledger();
+        if let Some(ticket) = ledger.by_id.get(id).copied() {
+            self.take(&mut ledger, &ticket);
+        }
+    }
+
     /// Whether both orders and the map tell of the same sessions.
     #[cfg(test)]
     pub(super) fn is_consistent(&self) -> bool {
@@ -185,6 +199,7 @@ impl SessionTable {
         ledger.version += 1;
         ledger.by_end.insert((content.ends, ticket));
         ledger.by_use.insert((content.used, ticket));
+        ledger.by_id.insert(content.id.clone(), ticket);
         self.records.insert(ticket, Arc::new(Record { version: ledger.version, content }));
         self.metrics.sessions_held(ledger.by_end.len());
     }
@@ -201,6 +216,7 @@ impl Ledger {
     fn strike(&mut self, ticket: &TicketHash, record: &Record) {
         self.by_end.remove(&(record.content.ends, *ticket));
         self.by_use.remove(&(record.content.used, *ticket));
+        self.by_id.remove(&record.content.id);
     }
 
     fn ended(&self, now: Timestamp) -> Option<TicketHash> {

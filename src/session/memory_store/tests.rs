@@ -143,7 +143,7 @@ async fn an_older_state_brings_its_last_use_and_nothing_else() {
     let store = store(10);
     let old = session();
     let browser = sign_in(&store, &old).await;
-    let mut renewed = Session { proved_at: later(10), token_iat: later(10), last_seen: later(10), ..old.clone() };
+    let mut renewed = Session { renewed_at: later(10), token_iat: later(10), last_seen: later(10), ..old.clone() };
     renewed.tokens.access = SecretString::new("renewed");
     write(&store, &renewed, &browser, NOW).await;
     write(&store, &Session { last_seen: later(20), ..old.clone() }, &browser, NOW).await;

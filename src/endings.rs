@@ -1,0 +1,315 @@
+//! How sessions end before their time, whoever ends them: it is written down first, then what they have open is closed, and only then is
+//! the rest tidied up. So of two that meet, an end and a request or stream, one sees the other.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use tokio::sync::mpsc;
+
+use crate::{
+    audit::{self, Event},
+    domain::{AdapterSessionId, Clock, Session, Sid, Subject, Timestamp},
+    oidc::Bearer,
+    revocation::{Doubt, Hinted, Marks, Proof, Revocation, Revocations, Source, Target, Verdict},
+    session::SessionTable,
+    status::{ActiveSession, ActiveSessions, Metrics, Owner, Streams, TokenOwner},
+};
+
+/// Ends sessions.
+#[derive(Clone, Debug)]
+pub struct Endings {
+    /// What was ended.
+    pub revocations: Arc<Revocations>,
+    /// What is open.
+    pub streams: Arc<Streams>,
+    /// What has been seen at work.
+    pub active: Arc<ActiveSessions>,
+    /// What is kept in this process.
+    pub table: Arc<SessionTable>,
+    /// Whom to tell of sessions that end from outside.
+    pub notices: Option<Notices>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Longest time since the login.
+    pub max: Duration,
+}
+
+/// Where to say that sessions ended from outside.
+#[derive(Clone)]
+pub struct Notices(mpsc::Sender<Notice>);
+
+/// What the application may be told of an end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Who ended it.
+    pub by: By,
+    /// Everybody's sessions ended.
+    pub everybody: bool,
+    /// The user, where it is known.
+    pub subject: Option<Subject>,
+    /// The session at the identity server, where it is known.
+    pub sid: Option<Sid>,
+    /// The login at this adapter, where it is known.
+    pub session: Option<AdapterSessionId>,
+}
+
+/// Who ends a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// An administrator at this adapter.
+    Administrator,
+    /// The identity server, by OpenID Connect Back-Channel Logout.
+    BackChannel,
+    /// The identity server, in Keycloak's words.
+    Keycloak,
+    /// The identity server, when it was asked.
+    Provider,
+    /// A newer login in the same browser.
+    Replaced,
+    /// What the identity server sent may not be believed.
+    Untrusted,
+    /// The user.
+    User,
+}
+
+/// What was ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Sessions that had been seen at work here.
+    pub sessions: usize,
+    /// Streams that were closed.
+    pub streams: usize,
+}
+
+/// Notices that wait at the most. Beyond that they are not sent: an application that does not answer must not fill this process.
+const MOST_NOTICES: usize = 1024;
+
+impl Notices {
+    /// Where notices go in, and where they come out.
+    #[must_use]
+    pub fn channel() -> (Self, mpsc::Receiver<Notice>) {
+        let (sender, receiver) = mpsc::channel(MOST_NOTICES);
+        (Self(sender), receiver)
+    }
+
+    fn send(&self, notice: Notice) {
+        if self.0.try_send(notice).is_err() {
+            tracing::warn!("the application is not told of a session that ended: too many notices wait");
+        }
+    }
+}
+
+impl fmt::Debug for Notices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Notices")
+    }
+}
+
+impl By {
+    /// A word for logs, metrics and notices.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::BackChannel => "backchannel_logout",
+            Self::Keycloak => "keycloak",
+            Self::Provider => "provider",
+            Self::Replaced => "sign_in",
+            Self::Untrusted => "untrusted",
+            Self::User => "user",
+        }
+    }
+
+    fn is_outside(self) -> bool {
+        matches!(self, Self::Administrator | Self::BackChannel | Self::Keycloak)
+    }
+
+    fn source(self) -> Source {
+        match self {
+            Self::BackChannel | Self::Keycloak | Self::Provider => Source::IdentityServer,
+            Self::Administrator | Self::Replaced | Self::Untrusted | Self::User => Source::Ours,
+        }
+    }
+}
+
+impl Endings {
+    /// Ends one session for every copy of its cookie. Remembered up to the absolute limit, since a copy may be kept alive by use until then.
+    pub async fn end_session(&self, session: &Session, by: By) -> Ended {
+        let keep_until = session.opened_at.plus(self.max);
+        let target = Target::Session(&session.adapter_session_id);
+        let cut = session.token_iat;
+        let ended = self.revoke(&Revocation { target, cut, source: by.source(), keep_until }, by).await;
+        audit::ended(by.word(), session, ended.streams, self.clock.now());
+        ended
+    }
+
+    /// Ends what `target` means, of before `cut` (the identity server's clock).
+    pub async fn end(&self, target: Target<'_>, cut: Timestamp, by: By) -> Ended {
+        let now = self.clock.now();
+        let keep_until = match by.source() {
+            Source::IdentityServer => self.revocations.until_proved(now),
+            Source::Ours => now.plus(self.max),
+        };
+        let ended = self.revoke(&Revocation { target, cut, source: by.source(), keep_until }, by).await;
+        let (mut subject, mut session, mut sid) = (None, None, None);
+        match target {
+            Target::Everybody => {}
+            Target::Session(id) => session = Some(id),
+            Target::Sid(id) => sid = Some(id),
+            Target::Subject(id) => subject = Some(id),
+        }
+        audit::record(&Event::Ended { by: by.word(), subject, session, sid, streams: ended.streams }, now);
+        ended
+    }
+
+    /// Sets the not-before of everybody, as ordered at `ordered_at` (the identity server's clock), and closes what it hits. `None` when a newer
+    /// order stands. What is hit is not thrown away: an order to come may take it back.
+    #[must_use]
+    pub fn set_not_before(&self, value: Option<Timestamp>, ordered_at: Timestamp) -> Option<Ended> {
+        let stands = self.revocations.set_not_before(value, ordered_at);
+        stands.then(|| Ended { sessions: 0, streams: self.close_streams(By::Keycloak, |_| true) })
+    }
+
+    /// Takes the provider's word that tokens of `subject` from before `value` (its clock) count no more.
+    pub fn raise_not_before(&self, subject: &Subject, value: Timestamp, now: Timestamp) {
+        self.revocations.raise_not_before(subject, value, now, self.max);
+    }
+
+    /// Notes that anybody says that a session at the identity server has ended: whoever stands for it is asked for. Says whether there was
+    /// room for it.
+    #[must_use]
+    pub fn hint(&self, sid: &Sid) -> bool {
+        let now = self.clock.now();
+        let is_known = !self.active.list(1, now, |seen| seen.sid.as_ref() == Some(sid)).is_empty();
+        self.revocations.hint(sid, if is_known { Hinted::Known } else { Hinted::Unknown }, now)
+    }
+
+    async fn revoke(&self, revocation: &Revocation<'_>, by: By) -> Ended {
+        let now = self.clock.now();
+        if let Err(error) = self.revocations.revoke_for_good(revocation, now).await {
+            tracing::error!(%error, "a session that was ended here may come back with a restart");
+        }
+        // Only now: a stream that is being opened meanwhile has to find the session ended.
+        let target = revocation.target;
+        let streams = self.close_streams(by, |owner| concerns(target, &owner.into()));
+        let sessions = self.tidy_up(target, now);
+        if by.is_outside() {
+            self.tell(target, &sessions, by);
+        }
+        Ended { sessions: sessions.len(), streams }
+    }
+
+    /// Closes every stream that is meant and lives no more, or may not: who was not meant opens it again.
+    fn close_streams(&self, by: By, is_meant: impl Fn(&Owner) -> bool) -> usize {
+        let now = self.clock.now();
+        let is_over = |owner: &Owner| {
+            matches!(self.revocations.judge_stream(owner, now), Verdict::Ended | Verdict::Doubtful(Doubt::Cut))
+        };
+        let closed = self.streams.close_matching(|owner| is_meant(owner) && is_over(owner));
+        self.metrics.streams_closed(by.word(), closed);
+        closed
+    }
+
+    /// Throws away what is kept of sessions that were ended, and says which those were.
+    fn tidy_up(&self, target: Target<'_>, now: Timestamp) -> Vec<ActiveSession> {
+        let is_over = |seen: &ActiveSession| {
+            concerns(target, &seen.into()) && self.revocations.check_for_good(seen, now).is_err()
+        };
+        let ended = match target {
+            Target::Session(id) => self.active.find(id, now).into_iter().collect(),
+            _ => self.active.list(usize::MAX, now, is_over),
+        };
+        if let Target::Session(id) = target {
+            self.table.discard(id);
+        }
+        for seen in &ended {
+            self.active.forget(&seen.id);
+            self.table.discard(&seen.id);
+        }
+        ended
+    }
+
+    fn tell(&self, target: Target<'_>, ended: &[ActiveSession], by: By) {
+        let Some(notices) = &self.notices else { return };
+        let nobody = Notice { by, everybody: false, subject: None, sid: None, session: None };
+        match target {
+            Target::Everybody => notices.send(Notice { everybody: true, ..nobody }),
+            _ if !ended.is_empty() => ended.iter().for_each(|seen| notices.send(Notice::of(seen, by))),
+            Target::Session(id) => notices.send(Notice { session: Some(id.clone()), ..nobody }),
+            Target::Sid(sid) => notices.send(Notice { sid: Some(sid.clone()), ..nobody }),
+            Target::Subject(subject) => notices.send(Notice { subject: Some(subject.clone()), ..nobody }),
+        }
+    }
+}
+
+impl Notice {
+    fn of(seen: &ActiveSession, by: By) -> Self {
+        Self {
+            by,
+            everybody: false,
+            subject: Some(seen.subject.clone()),
+            sid: seen.sid.clone(),
+            session: Some(seen.id.clone()),
+        }
+    }
+}
+
+/// Whether a target could mean what bears these marks, whatever its age.
+fn concerns(target: Target<'_>, marks: &Marks<'_>) -> bool {
+    match target {
+        Target::Everybody => true,
+        Target::Session(id) => marks.adapter_session_id == Some(id),
+        Target::Sid(sid) => marks.sid == Some(sid),
+        Target::Subject(subject) => marks.subject == subject,
+    }
+}
+
+impl<'a> From<&'a ActiveSession> for Marks<'a> {
+    fn from(seen: &'a ActiveSession) -> Self {
+        Self {
+            adapter_session_id: Some(&seen.id),
+            sid: seen.sid.as_ref(),
+            subject: &seen.subject,
+            established_at: seen.established_at,
+            token_iat: seen.token_iat,
+            proof: Some(Proof { at: seen.proved_at, by: &seen.proved_by }),
+        }
+    }
+}
+
+impl<'a> From<&'a Owner> for Marks<'a> {
+    fn from(owner: &'a Owner) -> Self {
+        match owner {
+            Owner::Session(session) => session.as_ref().into(),
+            Owner::Token(token) => token.into(),
+        }
+    }
+}
+
+/// What can end a bearer token: whatever ends its subject's tokens of its age.
+impl<'a> From<&'a TokenOwner> for Marks<'a> {
+    fn from(token: &'a TokenOwner) -> Self {
+        Self {
+            adapter_session_id: None,
+            sid: token.sid.as_ref(),
+            subject: &token.subject,
+            established_at: token.issued_at,
+            token_iat: token.issued_at,
+            proof: None,
+        }
+    }
+}
+
+impl<'a> From<&'a Bearer> for Marks<'a> {
+    fn from(bearer: &'a Bearer) -> Self {
+        Self {
+            adapter_session_id: None,
+            sid: bearer.sid(),
+            subject: &bearer.principal().subject,
+            established_at: bearer.issued_at(),
+            token_iat: bearer.issued_at(),
+            proof: None,
+        }
+    }
+}
