@@ -1,5 +1,7 @@
 //! `doorward check`: every fault of a file, every warning, and then what the identity server says.
 
+mod keycloak;
+
 use std::{
     io::{self, Write, stdout},
     path::Path,
@@ -15,16 +17,19 @@ use crate::{
     oidc::{Metadata, Provider},
 };
 
+pub(super) use keycloak::Options as KeycloakOptions;
+use keycloak::Ours;
+
 /// Checks the file, then asks the identity server.
-pub(super) fn run(path: &Path) -> ExitCode {
+pub(super) fn run(path: &Path, keycloak: &KeycloakOptions) -> ExitCode {
     let config = match Config::load(path, &ProcessEnvironment) {
         Ok(config) => config,
         Err(faults) => return refuse(&faults),
     };
-    actix_rt::System::new().block_on(check(&config)).unwrap_or(ExitCode::FAILURE)
+    actix_rt::System::new().block_on(check(&config, keycloak)).unwrap_or(ExitCode::FAILURE)
 }
 
-async fn check(config: &Config) -> io::Result<ExitCode> {
+async fn check(config: &Config, keycloak: &KeycloakOptions) -> io::Result<ExitCode> {
     let mut out = stdout();
     for warning in &config.warnings {
         writeln!(out, "warning: {warning}")?;
@@ -39,7 +44,10 @@ async fn check(config: &Config) -> io::Result<ExitCode> {
     writeln!(out, "configuration: no fault")?;
     tell_response_mode(&mut out, config)?;
     match provider.discover().await {
-        Ok(metadata) => tell_provider(&mut out, config, &metadata).map(|()| ExitCode::SUCCESS),
+        Ok(metadata) => {
+            tell_provider(&mut out, config, &metadata)?;
+            keycloak::tell(&mut out, keycloak, &provider, &ours(config)).await
+        }
         Err(error) => {
             writeln!(out, "identity server: {error}")?;
             Ok(ExitCode::from(UNAVAILABLE))
@@ -67,12 +75,22 @@ fn tell_provider(out: &mut impl Write, config: &Config, metadata: &Metadata) -> 
     for (what, there) in told {
         writeln!(out, "identity server: {what}: {}", if there { "yes" } else { "no" })?;
     }
-    for origin in origins(config) {
-        let prefix = &config.login.path_prefix;
-        writeln!(out, "to register there: redirect URI {origin}{}", config.login.callback_path())?;
-        writeln!(out, "to register there: post-logout redirect URI {origin}{prefix}/signed_out")?;
+    let ours = ours(config);
+    for (redirect_uri, after) in ours.redirect_uris.iter().zip(&ours.post_logout_redirect_uris) {
+        writeln!(out, "to register there: redirect URI {redirect_uri}")?;
+        writeln!(out, "to register there: post-logout redirect URI {after}")?;
     }
     Ok(())
+}
+
+fn ours(config: &Config) -> Ours {
+    let (callback, prefix) = (config.login.callback_path(), &config.login.path_prefix);
+    let origins = origins(config);
+    Ours {
+        redirect_uris: origins.iter().map(|origin| format!("{origin}{callback}")).collect(),
+        post_logout_redirect_uris: origins.iter().map(|origin| format!("{origin}{prefix}/signed_out")).collect(),
+        period: None,
+    }
 }
 
 fn origins(config: &Config) -> Vec<String> {

@@ -29,6 +29,8 @@ enum Command {
         /// The configuration file.
         #[arg(short, long, default_value = "adapter.json")]
         config: PathBuf,
+        #[command(flatten)]
+        keycloak: check::KeycloakOptions,
     },
     /// Print a new cookie key.
     Keygen,
@@ -49,7 +51,7 @@ const BAD_CONFIG: u8 = 78;
 #[must_use]
 pub fn run(arguments: &Arguments) -> ExitCode {
     match &arguments.command {
-        Command::Check { config } => check::run(config),
+        Command::Check { config, keycloak } => check::run(config, keycloak),
         Command::Keygen => keygen::run(),
         Command::Serve { config } => serve::run(config),
     }

@@ -227,3 +227,62 @@ async fn the_issuer_is_known_after_discovery() {
     assert_eq!(scene.provider.issuer(), Some(Issuer::new(scene.server.issuer())));
     assert!(!Scene::plain().provider.is_keycloak());
 }
+
+fn administrator() -> AdminCredentials {
+    AdminCredentials { realm: "master".to_owned(), user: "root".to_owned(), password: SecretString::new("root's") }
+}
+
+#[tokio::test]
+async fn an_administrator_reads_what_the_realm_knows_of_the_client() {
+    let scene = Scene::realm();
+    let answers = [
+        json!({"access_token": "admin"}),
+        json!([{
+            "id": "c1", "clientId": "app", "frontchannelLogout": true, "adminUrl": "http://a/", "rootUrl": "",
+            "redirectUris": ["/*"], "registeredNodes": {"node-a": 1}, "nodeReRegistrationTimeout": -1,
+            "attributes": {"access.token.lifespan": "-1", "post.logout.redirect.uris": "https://a/*##+", "other": null},
+        }]),
+        json!({"realm": "one", "accessTokenLifespan": 300}),
+        json!({"failedRequests": ["http://a"]}),
+    ];
+    answers.iter().for_each(|answer| scene.server.next(Endpoint::Unknown, said(answer)));
+    let admin = scene.provider.keycloak_admin(&administrator()).await.unwrap();
+    let facts = admin.client_facts().await.unwrap();
+    let expected = ClientFacts {
+        id: "c1".to_owned(),
+        frontchannel_logout: true,
+        admin_url: Some("http://a/".to_owned()),
+        redirect_uris: vec!["/*".to_owned()],
+        post_logout_redirect_uris: vec!["https://a/*".to_owned(), "+".to_owned()],
+        registered_nodes: vec!["node-a".to_owned()],
+        access_token_lifespan: Some(Duration::from_secs(300)),
+        ..ClientFacts::default()
+    };
+    assert_eq!(facts, expected);
+    assert_eq!(admin.test_nodes(&facts).await.unwrap().failed_requests, ["http://a"]);
+    let asked = scene.server.received(Endpoint::Unknown);
+    let paths: Vec<_> = asked.iter().map(|received| received.path.as_str()).collect();
+    let (clients, realm) = ("/admin/realms/one/clients", "/admin/realms/one");
+    let test = "/admin/realms/one/clients/c1/test-nodes-available";
+    assert_eq!(paths, ["/realms/master/protocol/openid-connect/token", clients, realm, test]);
+    assert_eq!((asked[0].field("client_id"), asked[0].field("password")), (Some("admin-cli"), Some("root's")));
+    assert_eq!((asked[1].field("clientId"), asked[1].header("authorization")), (Some("app"), Some("Bearer admin")));
+}
+
+#[tokio::test]
+async fn what_an_administrator_may_not_see_is_told_apart() {
+    let scene = Scene::realm();
+    scene.server.next(Endpoint::Unknown, Fault::status(401));
+    let refused = scene.provider.keycloak_admin(&administrator()).await;
+    assert!(matches!(refused, Err(KeycloakAdminError::SignIn(http::StatusCode::UNAUTHORIZED))));
+    scene.server.next(Endpoint::Unknown, said(&json!({"access_token": "admin"})));
+    let admin = scene.provider.keycloak_admin(&administrator()).await.unwrap();
+    scene.server.next(Endpoint::Unknown, said(&json!([])));
+    assert!(matches!(admin.client_facts().await, Err(KeycloakAdminError::NoClient)));
+    scene.server.next(Endpoint::Unknown, Fault::status(403));
+    assert!(matches!(admin.client_facts().await, Err(KeycloakAdminError::Status(http::StatusCode::FORBIDDEN))));
+    scene.server.next(Endpoint::Unknown, Fault::text(200, "text/html", "<p>"));
+    assert!(matches!(admin.client_facts().await, Err(KeycloakAdminError::Malformed)));
+    let plain = Scene::plain().provider.keycloak_admin(&administrator()).await.map(|_| ());
+    assert!(matches!(plain, Err(KeycloakAdminError::NotKeycloak)));
+}

@@ -13,6 +13,7 @@ mod code_flow;
 mod end_session;
 mod jose;
 mod key_source;
+mod keycloak_admin;
 mod keys;
 #[cfg(test)]
 mod live_tests;
@@ -49,6 +50,7 @@ pub use client_assertion::KeyError;
 pub use client_session::ClientSession;
 pub use code_flow::{AttemptSecrets, Authorization, Login, RedeemError, Redemption};
 pub use end_session::RevokeError;
+pub use keycloak_admin::{AdminCredentials, ClientFacts, KeycloakAdmin, KeycloakAdminError, NodesTest};
 pub use metadata::{DiscoveryError, Metadata};
 pub use password::{PasswordError, PasswordLogin};
 pub use pinned_key::{PinnedKey, PinnedKeyError};
