@@ -245,7 +245,9 @@ async fn an_administrator_reads_what_the_realm_knows_of_the_client() {
         json!({"realm": "one", "accessTokenLifespan": 300}),
         json!({"failedRequests": ["http://a"]}),
     ];
-    answers.iter().for_each(|answer| scene.server.next(Endpoint::Unknown, said(answer)));
+    for answer in &answers {
+        scene.server.next(Endpoint::Unknown, said(answer));
+    }
     let admin = scene.provider.keycloak_admin(&administrator()).await.unwrap();
     let facts = admin.client_facts().await.unwrap();
     let expected = ClientFacts {

@@ -82,3 +82,23 @@ fn sign_ins(scene: &Scene) -> usize {
 fn told(scene: &Scene, header: &str) -> Option<String> {
     scene.application.last().unwrap().header(header).map(str::to_owned)
 }
+
+/// The identity server ends a session by the name that it was told with the code: the session has to bear that very name, and keep it.
+#[test]
+fn a_realm_hears_one_name_of_a_session_from_sign_in_to_its_last_refresh() {
+    for store in STORES {
+        let scene = realm(store).start();
+        let (mut browser, _other) = (stale(&scene), scene.signed_in());
+        assert_eq!(status(&scene, &mut browser), 200);
+        let asked = scene.server.received(Endpoint::Token);
+        let named = |name: &str| asked.iter().map(|call| call.field(name).unwrap().to_owned()).collect::<Vec<_>>();
+        let states = named("client_session_state");
+        assert_eq!((states.len(), states[0].len()), (3, 43), "{store}: {states:?}");
+        assert_eq!(states[0], states[2], "{store}: the refresh names another session");
+        assert_ne!(states[0], states[1], "{store}: two sessions have one name");
+        let hosts = named("client_session_host");
+        assert!(!hosts[0].is_empty() && hosts.iter().all(|host| *host == hosts[0]), "{store}: {hosts:?}");
+        let cookie = &browser.jar().find(&scene.session_cookie()).unwrap().value;
+        assert!(!cookie.contains(&states[0]), "{store}: the cookie shows the name");
+    }
+}

@@ -18,14 +18,14 @@ use crate::{
 #[derive(Debug, Args)]
 pub(in crate::commands) struct Options {
     /// An administrator of Keycloak: what the realm knows of this client is checked too.
-    #[arg(long, value_name = "NAME", requires = "keycloak_admin_password_file")]
-    keycloak_admin_user: Option<String>,
+    #[arg(long = "keycloak-admin-user", value_name = "NAME", requires = "password_file")]
+    user: Option<String>,
     /// The file that holds the administrator's password.
-    #[arg(long, value_name = "FILE", requires = "keycloak_admin_user")]
-    keycloak_admin_password_file: Option<PathBuf>,
+    #[arg(long = "keycloak-admin-password-file", value_name = "FILE", requires = "user")]
+    password_file: Option<PathBuf>,
     /// The administrator's own realm.
-    #[arg(long, value_name = "REALM", default_value = "master")]
-    keycloak_admin_realm: String,
+    #[arg(long = "keycloak-admin-realm", value_name = "REALM", default_value = "master")]
+    realm: String,
 }
 
 /// How long a session is served at most before it is proved again, by default.
@@ -49,12 +49,11 @@ impl Options {
     /// # Errors
     /// When the password's file cannot be read.
     fn credentials(&self) -> io::Result<Option<AdminCredentials>> {
-        let Some((user, file)) = self.keycloak_admin_user.as_ref().zip(self.keycloak_admin_password_file.as_ref())
-        else {
+        let Some((user, file)) = self.user.as_ref().zip(self.password_file.as_ref()) else {
             return Ok(None);
         };
         let password = SecretString::new(std::fs::read_to_string(file)?.trim_end_matches(['\r', '\n']));
-        Ok(Some(AdminCredentials { realm: self.keycloak_admin_realm.clone(), user: user.clone(), password }))
+        Ok(Some(AdminCredentials { realm: self.realm.clone(), user: user.clone(), password }))
     }
 }
 
@@ -182,11 +181,8 @@ fn addresses(facts: &ClientFacts, ours: &Ours) -> Vec<String> {
         .map(|uri| format!("the redirect URI {uri} is not registered: add it to \"Valid redirect URIs\""))
         .collect();
     let after = &facts.post_logout_redirect_uris;
-    let as_before = after.iter().any(|pattern| pattern == "+");
-    let unknown = ours
-        .post_logout_redirect_uris
-        .iter()
-        .filter(|uri| missing(after, uri) && !(as_before && !missing(&facts.redirect_uris, uri)));
+    let before: &[String] = if after.iter().any(|pattern| pattern == "+") { &facts.redirect_uris } else { &[] };
+    let unknown = ours.post_logout_redirect_uris.iter().filter(|uri| missing(after, uri) && missing(before, uri));
     findings.extend(unknown.map(|uri| {
         format!("the post-logout redirect URI {uri} is not registered: add it to \"Valid post logout redirect URIs\"")
     }));
@@ -216,6 +212,8 @@ fn unheard(test: &NodesTest) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     fn good() -> ClientFacts {
@@ -299,5 +297,23 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, root, uri), fits, "{pattern} {uri}");
         }
+    }
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn an_administrator_has_a_password_and_a_realm() {
+        let line = |words: &[&str]| Line::try_parse_from([&["check"], words].concat()).map(|line| line.options);
+        let (user, file) = ("--keycloak-admin-user=root", "--keycloak-admin-password-file=p");
+        let options = line(&[user, file]).unwrap();
+        assert_eq!((options.user.as_deref(), options.realm.as_str()), (Some("root"), "master"));
+        assert_eq!(line(&[user, file, "--keycloak-admin-realm=one"]).unwrap().realm, "one");
+        assert!(line(&[]).unwrap().credentials().unwrap().is_none());
+        assert!(line(&[user]).is_err());
+        assert!(line(&[file]).is_err());
     }
 }

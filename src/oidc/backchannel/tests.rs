@@ -83,14 +83,14 @@ fn absent() -> Value {
     json!("(absent)")
 }
 
-fn provider(auth: ClientAuth) -> Provider {
-    let config = config(plain(), &ASYMMETRIC, &auth);
+fn provider(auth: &ClientAuth) -> Provider {
+    let config = config(plain(), &ASYMMETRIC, auth);
     Provider::build(config, Arc::new(ManualClock::at(now())), Arc::new(SystemRandom)).unwrap()
 }
 
 #[tokio::test]
 async fn another_provider_than_keycloak_has_no_admin_actions() {
-    let outcome = provider(secret()).admin_action("", AdminWord::Logout).await;
+    let outcome = provider(&secret()).admin_action("", AdminWord::Logout).await;
     assert_eq!(outcome.unwrap_err(), AdminActionError::NotKeycloak);
 }
 
@@ -107,7 +107,7 @@ fn the_clients_key_is_published_as_it_signs() {
         let auth = ClientAuth::PrivateKeyJwt { key, key_id: Some("k".to_owned()), lifetime };
         let more = json!({"kid": "k", "use": "sig", "alg": algorithm.name()});
         let expected = json!({"keys": [TestKey::fixture(algorithm).jwk_with(more)]});
-        assert_eq!(provider(auth).client_jwks(), expected);
+        assert_eq!(provider(&auth).client_jwks(), expected);
     }
 }
 
@@ -115,7 +115,7 @@ fn the_clients_key_is_published_as_it_signs() {
 fn a_client_without_a_private_key_publishes_none() {
     let by_secret = ClientAuth::SecretJwt { secret: SecretString::new("client-secret"), algorithm: Algorithm::Hs256 };
     for auth in [ClientAuth::None, secret(), by_secret] {
-        assert_eq!(provider(auth).client_jwks(), json!({"keys": []}));
+        assert_eq!(provider(&auth).client_jwks(), json!({"keys": []}));
     }
 }
 
