@@ -91,14 +91,15 @@ pub struct Renewals {
 /// What somebody wants of a session.
 #[derive(Clone, Copy, Debug)]
 enum Wish {
-    Proof(Spending),
+    Proof(revocation::Doubt, Spending),
     Renewal,
 }
 
 /// How the identity server is asked whether a session lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProveBy {
-    /// By a refresh, which spends a rotating token; by UserInfo where there is no refresh token.
+    /// By a refresh, which spends a rotating token; by UserInfo where there is no refresh token, and where other nodes are at work that would
+    /// spend the same one.
     Refresh,
     /// By UserInfo, which spends nothing; what it refuses is refreshed once.
     UserInfo,
@@ -187,7 +188,7 @@ impl Renewals {
         doubt: revocation::Doubt,
         spending: Spending,
     ) -> Outcome {
-        let outcome = self.go(session.clone(), Wish::Proof(spending)).await;
+        let outcome = self.go(session.clone(), Wish::Proof(doubt, spending)).await;
         self.parts.metrics.proof(doubt.word(), outcome.word());
         audit::proved(doubt.word(), outcome.word(), &session, self.now());
         outcome
@@ -226,7 +227,7 @@ impl Renewals {
         self.parts.errands.run(async move {
             let outcome = match wish {
                 Wish::Renewal => renewals.fly(session).await,
-                Wish::Proof(spending) => renewals.fly_for_proof(session, spending).await,
+                Wish::Proof(doubt, spending) => renewals.fly_for_proof(session, doubt, spending).await,
             };
             seat.land(outcome);
         });
@@ -236,7 +237,7 @@ impl Renewals {
     /// What can be said without asking the provider.
     fn known_outcome(&self, session: &Arc<Session>, wish: Wish, now: Timestamp) -> Option<Outcome> {
         let newer = self.known.newer(session, now);
-        if let Wish::Proof(_) = wish {
+        if let Wish::Proof(..) = wish {
             let is_pausing = now < Timestamp::from_millis(self.proofs_pause_until.load(Ordering::Relaxed));
             // Somebody asked since this request looked.
             return newer.map(Outcome::Renewed).or(is_pausing.then_some(Outcome::Unavailable));
@@ -255,11 +256,11 @@ impl Renewals {
         }
     }
 
-    async fn fly_for_proof(&self, session: Arc<Session>, spending: Spending) -> Outcome {
+    async fn fly_for_proof(&self, session: Arc<Session>, doubt: revocation::Doubt, spending: Spending) -> Outcome {
         let Some(_leave) = self.budget.leave().await else { return Outcome::Busy };
         let session = self.newer(&session, self.now()).unwrap_or(session);
-        if self.parts.prove_by == ProveBy::Refresh && spending == Spending::Allowed && session.tokens.refresh.is_some()
-        {
+        let by_refresh = self.parts.prove_by == ProveBy::Refresh && doubt != revocation::Doubt::Deaf;
+        if by_refresh && spending == Spending::Allowed && session.tokens.refresh.is_some() {
             return self.fly_if_settled(session).await;
         }
         match self.parts.provider.prove(&session.tokens.access, &session.principal.subject).await {

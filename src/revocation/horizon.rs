@@ -39,6 +39,8 @@ pub enum Doubt {
     Age,
     /// Something that may have ended it was heard, and the identity server decides.
     Cut,
+    /// Other nodes hear a part of what is pushed, so that nothing covers the time since its proof.
+    Deaf,
     /// What this node has heard does not cover the time since its proof.
     Gap,
     /// A front-channel logout names it, which anybody may send.
@@ -52,6 +54,7 @@ impl Doubt {
         match self {
             Self::Age => "age",
             Self::Cut => "cut",
+            Self::Deaf => "deaf",
             Self::Gap => "gap",
             Self::Hint => "hint",
         }
@@ -136,7 +139,8 @@ impl Horizon {
         if proof.at > now.plus(self.config.skew) || now.since(proof.at) > self.config.proof_life {
             return Some(Doubt::Age);
         }
-        (!self.is_certain(proof, share, now)).then_some(Doubt::Gap)
+        let doubt = if self.is_deaf(now) { Doubt::Deaf } else { Doubt::Gap };
+        (!self.is_certain(proof, share, now)).then_some(doubt)
     }
 
     /// Whether what was heard is enough to go on without asking, whatever the age of the proof: for streams, which live on revocations alone.

@@ -49,7 +49,7 @@ fn another_node_at_work_is_known_by_its_proofs() {
     assert!(proved(&them, 6) && !proved(&me, 6));
     assert!(horizon.deafen(NOW.plus(secs(60))) && !horizon.deafen(NOW.plus(secs(90))), "it is news once");
     let own = Proof { at: NOW.plus(secs(100)), by: &me };
-    assert_eq!(horizon.doubts(own, Share(512), NOW.plus(secs(131))), Some(Doubt::Gap));
+    assert_eq!(horizon.doubts(own, Share(512), NOW.plus(secs(131))), Some(Doubt::Deaf));
     assert!(horizon.is_deaf(NOW.plus(secs(689))) && !horizon.is_deaf(NOW.plus(secs(690))));
     assert_eq!(horizon.bound(NOW.plus(secs(100))), secs(50));
     assert_eq!(horizon.bound(NOW.plus(secs(700))), Duration::ZERO);
