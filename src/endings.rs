@@ -176,13 +176,21 @@ impl Endings {
         self.revocations.raise_not_before(subject, value, now, self.max);
     }
 
+    /// Takes note of the identity server's clock, which wrote `stamped` into what this node asked for at `asked`.
+    pub fn hear_clock(&self, stamped: Timestamp, asked: Timestamp) {
+        let offset = self.revocations.horizon().hear_clock(stamped, asked, self.clock.now());
+        // A gauge: what is lost in seconds of many years is of no matter.
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a difference of clocks")]
+        self.metrics.clock_offset(offset as f64 / 1000.0);
+    }
+
     /// Notes that anybody says that a session at the identity server has ended: whoever stands for it is asked for. Says whether there was
     /// room for it.
     #[must_use]
     pub fn hint(&self, sid: &Sid) -> bool {
         let now = self.clock.now();
-        let is_known = !self.active.list(1, now, |seen| seen.sid.as_ref() == Some(sid)).is_empty();
-        self.revocations.hint(sid, if is_known { Hinted::Known } else { Hinted::Unknown }, now)
+        let hinted = if self.active.may_know(sid, now) { Hinted::Known } else { Hinted::Unknown };
+        self.revocations.hint(sid, hinted, now)
     }
 
     async fn revoke(&self, revocation: &Revocation<'_>, by: By) -> Ended {

@@ -3,7 +3,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
+use tokio::time::timeout;
 
 use crate::{
     audit::{self, Event},
@@ -12,7 +14,7 @@ use crate::{
     forms::read_form,
     lifecycle::Errands,
     message::{Body, Response},
-    oidc::Provider,
+    oidc::{MAX_ADMIN_MESSAGE, Provider},
     status::Metrics,
 };
 
@@ -57,10 +59,11 @@ pub(super) enum Heard {
     No(StatusCode, &'static str, &'static str),
 }
 
-/// Largest message that is read, in bytes: a logout token, or thousands of sessions.
-pub(super) const MAX_MESSAGE: usize = 256 << 10;
-/// Longest time to find out whether a message is the identity server's own. It waits for every node in turn, and all its answers together
-/// must come within 800 ms.
+/// Largest message that is read, in bytes; a logout token is far smaller.
+const MAX_MESSAGE: usize = MAX_ADMIN_MESSAGE;
+/// Longest time for a message to arrive.
+const ARRIVE_WITHIN: Duration = Duration::from_secs(5);
+/// Longest time to find out whether a message is the identity server's own: it waits for each node in turn, and wants an answer within 800 ms.
 pub(super) const VERIFY_WITHIN: Duration = Duration::from_millis(700);
 
 impl Word {
@@ -117,9 +120,9 @@ impl BackChannel {
             Word::Version => json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") })),
             Word::BackChannelLogout => self.backchannel_logout(body).await,
             Word::Logout | Word::PushNotBefore | Word::TestAvailability => {
-                let heard = match read_form(body, MAX_MESSAGE).await {
-                    Ok(message) => self.keycloak(word, &message).await,
-                    Err(_) => Heard::No(StatusCode::PAYLOAD_TOO_LARGE, "too large, or not all there", "unread"),
+                let heard = match read(body).await {
+                    Some(message) => self.keycloak(word, &message).await,
+                    None => Heard::No(StatusCode::PAYLOAD_TOO_LARGE, "too large, or not all there", "unread"),
                 };
                 self.told(word, &heard)
             }
@@ -184,6 +187,11 @@ impl fmt::Display for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// The whole of a message; `None` when it is too large, or does not arrive.
+pub(super) async fn read(body: Body) -> Option<Bytes> {
+    timeout(ARRIVE_WITHIN, read_form(body, MAX_MESSAGE)).await.ok()?.ok()
 }
 
 fn not_by(word: Word) -> Response {

@@ -89,7 +89,8 @@ fn ours(config: &Config) -> Ours {
     Ours {
         redirect_uris: origins.iter().map(|origin| format!("{origin}{callback}")).collect(),
         post_logout_redirect_uris: origins.iter().map(|origin| format!("{origin}{prefix}/signed_out")).collect(),
-        period: None,
+        period: config.registration.as_ref().and_then(|registration| registration.period),
+        proof_life: config.revocation.proof_life,
     }
 }
 

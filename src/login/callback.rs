@@ -106,6 +106,7 @@ impl Login {
         };
         let login = self.parts.provider.redeem(&redemption).await.map_err(|e| self.not_redeemed(attempt, &e))?;
         let now = self.parts.clock.now();
+        self.parts.endings.hear_clock(login.id_token.get().issued_at, login.asked_at);
         if let Some(value) = login.not_before {
             let subject = &login.id_token.get().subject;
             self.parts.endings.raise_not_before(subject, value, now);

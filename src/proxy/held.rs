@@ -41,6 +41,14 @@ impl Proxy {
         }
     }
 
+    /// Ties a body on its way to the application to `session` where it may last: an upload ends with the session that it was begun with.
+    pub(super) fn hold_upload(&self, body: Body, current: Option<&Current>) -> Result<Body, Stopped> {
+        if current.is_none() || !may_last(&body) {
+            return Ok(body);
+        }
+        Ok(until_ended(body, self.register(current)?))
+    }
+
     fn register(&self, current: Option<&Current>) -> Result<Registration, Stopped> {
         let registration = self.parts.streams.register(current.map(Current::owner));
         match current.map(|current| self.parts.judge.endings.revocations.check(current, self.parts.clock.now())) {

@@ -207,6 +207,7 @@ impl Proxy {
             Handshake::forget(&mut headers);
         }
         self.hide_own_cookies(&mut headers, cookies, permit.current());
+        let body = self.hold_upload(body, permit.current())?;
         let forwarded = Forwarded { method, target, headers, body, handshake };
         let answer = forward(&local.pool, forwarded, &self.limits).await.map_err(|error| self.unanswered(&error))?;
         let mut answer = self.hold(answer, permit.current())?;

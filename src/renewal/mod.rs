@@ -188,7 +188,11 @@ impl Renewals {
         doubt: revocation::Doubt,
         spending: Spending,
     ) -> Outcome {
-        let outcome = self.go(session.clone(), Wish::Proof(doubt, spending)).await;
+        let mut outcome = self.go(session.clone(), Wish::Proof(doubt, spending)).await;
+        if matches!(outcome, Outcome::Lost) && spending == Spending::Allowed && session.tokens.refresh.is_some() {
+            // Perhaps whoever was at it must not refresh.
+            outcome = self.go(session.clone(), Wish::Renewal).await;
+        }
         self.parts.metrics.proof(doubt.word(), outcome.word());
         audit::proved(doubt.word(), outcome.word(), &session, self.now());
         outcome

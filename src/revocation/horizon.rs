@@ -5,7 +5,11 @@
 //! From then on it hears of every end, and need not ask until the proof is older than `proof-life`. A proof that was given while the
 //! identity server may still have been committing an end (it pushes first, `settle`) covers nothing.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 
@@ -108,6 +112,21 @@ pub struct Horizon {
     me: NodeIncarnation,
     started: Timestamp,
     ground: ArcSwap<Ground>,
+    /// By how many milliseconds the identity server's clock was certainly ahead of ours when it was last heard.
+    offset: AtomicI64,
+}
+
+/// How far `stamped`, which is cut to whole seconds, is certainly ahead of a moment between `asked` and `answered`; less than zero: behind.
+fn offset(stamped: Timestamp, asked: Timestamp, answered: Timestamp) -> i64 {
+    let (least, most) = (stamped.as_millis(), stamped.as_millis().saturating_add(999));
+    let (asked, answered) = (asked.as_millis(), answered.as_millis());
+    if least > answered {
+        least - answered
+    } else if most < asked {
+        most - asked
+    } else {
+        0
+    }
 }
 
 /// What a process knows of what it has heard, up to now.
@@ -123,7 +142,7 @@ impl Horizon {
     #[must_use]
     pub fn new(config: Config, me: NodeIncarnation, now: Timestamp) -> Self {
         let ground = ArcSwap::from_pointee(Ground { since: now, before: None });
-        Self { config, me, started: now, ground }
+        Self { config, me, started: now, ground, offset: AtomicI64::new(0) }
     }
 
     /// What has been heard at `now`.
@@ -170,6 +189,26 @@ impl Horizon {
         let was_deaf = self.is_deaf(now);
         self.ground.rcu(|ground| Ground { since: ground.since.max(until), before: None });
         !was_deaf
+    }
+
+    /// Takes note of the identity server's clock: it wrote `stamped` (whole seconds) between `asked` and `answered` on ours. A node whose clock
+    /// differs by more than `skew` cannot tell what came before what, and hears nothing that counts. Gives the difference in milliseconds.
+    pub fn hear_clock(&self, stamped: Timestamp, asked: Timestamp, answered: Timestamp) -> i64 {
+        let offset = offset(stamped, asked, answered);
+        self.offset.store(offset, Ordering::Relaxed);
+        if Duration::from_millis(offset.unsigned_abs()) > self.config.skew && self.deafen(answered) {
+            tracing::warn!(
+                offset_ms = offset,
+                "the identity server's clock differs from this node's by more than `skew`"
+            );
+        }
+        offset
+    }
+
+    /// What the identity server's clock says at `now`, as far as it was ever heard.
+    #[must_use]
+    pub fn at_the_identity_server(&self, now: Timestamp) -> Timestamp {
+        Timestamp::from_millis(now.as_millis().saturating_add(self.offset.load(Ordering::Relaxed)))
     }
 
     /// Whether nothing that is heard counts now.

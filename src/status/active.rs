@@ -11,7 +11,11 @@ const CAPACITY: usize = 100_000;
 
 /// What was seen.
 #[derive(Debug)]
-pub struct ActiveSessions(Expiring<AdapterSessionId, ActiveSession>);
+pub struct ActiveSessions {
+    sessions: Expiring<AdapterSessionId, ActiveSession>,
+    /// So that whoever asks for one costs no walk over all: anybody may ask.
+    sids: Expiring<Sid, ()>,
+}
 
 /// What is known of one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +44,7 @@ pub struct ActiveSession {
 
 impl Default for ActiveSessions {
     fn default() -> Self {
-        Self(Expiring::with_capacity(CAPACITY))
+        Self { sessions: Expiring::with_capacity(CAPACITY), sids: Expiring::with_capacity(CAPACITY) }
     }
 }
 
@@ -59,35 +63,44 @@ impl ActiveSessions {
             proved_at: session.proved_at,
             proved_by: session.proved_by.clone(),
         };
-        let _ = self.0.update(&session.adapter_session_id, now, |_| (seen, ends));
+        if let Some(sid) = &session.sid {
+            let _ = self.sids.keep(sid, now, ends, |_| ());
+        }
+        let _ = self.sessions.update(&session.adapter_session_id, now, |_| (seen, ends));
+    }
+
+    /// Whether a session that stands for `sid` was seen, or may have been: one that was forgotten since is not told apart.
+    #[must_use]
+    pub fn may_know(&self, sid: &Sid, now: Timestamp) -> bool {
+        self.sids.read(sid, now, |()| ()).is_some()
     }
 
     /// Forgets one that is over.
     pub fn forget(&self, id: &AdapterSessionId) {
-        self.0.remove(id);
+        self.sessions.remove(id);
     }
 
     /// One of them.
     #[must_use]
     pub fn find(&self, id: &AdapterSessionId, now: Timestamp) -> Option<ActiveSession> {
-        self.0.read(id, now, Clone::clone)
+        self.sessions.read(id, now, Clone::clone)
     }
 
     /// Those that are `wanted`, at most `most`, in no order.
     #[must_use]
     pub fn list(&self, most: usize, now: Timestamp, wanted: impl Fn(&ActiveSession) -> bool) -> Vec<ActiveSession> {
-        self.0.collect(most, now, |seen| wanted(seen).then(|| seen.clone()))
+        self.sessions.collect(most, now, |seen| wanted(seen).then(|| seen.clone()))
     }
 
     /// How many are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.sessions.len()
     }
 
     /// Whether none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.sessions.is_empty()
     }
 }

@@ -134,7 +134,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("aes_gcm", &["session::sealed"]),
     ("arc_swap", &["app", "front", "oidc", "revocation::horizon", "tls::listener"]),
     ("base64", &["config", "domain::random", "message", "oidc", "proxy::authenticate", "session"]),
-    ("bytes", &["forms", "front::tunnel", "message", "proxy"]),
+    ("bytes", &["admin", "forms", "front::tunnel", "message", "proxy"]),
     ("clap", &["commands", "main"]),
     ("config", &["config::source"]),
     ("cookie", &["session::own_cookies"]),

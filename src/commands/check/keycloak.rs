@@ -28,8 +28,6 @@ pub(in crate::commands) struct Options {
     realm: String,
 }
 
-/// How long a session is served at most before it is proved again, by default.
-const PROOF_LIFE: Duration = Duration::from_secs(10 * 60);
 /// What Keycloak puts the node's host for.
 const PLACEHOLDER: &str = "${application.session.host}";
 
@@ -41,6 +39,8 @@ pub(super) struct Ours {
     pub(super) post_logout_redirect_uris: Vec<String>,
     /// How often this node registers.
     pub(super) period: Option<Duration>,
+    /// How long a session is served at most before it is proved again.
+    pub(super) proof_life: Duration,
 }
 
 impl Options {
@@ -106,12 +106,12 @@ fn findings(facts: &ClientFacts, ours: &Ours) -> Vec<String> {
     findings.extend(channels(facts));
     findings.extend(nodes(facts, ours));
     findings.extend(addresses(facts, ours));
-    if let Some(life) = facts.access_token_lifespan.filter(|life| *life > PROOF_LIFE) {
+    if let Some(life) = facts.access_token_lifespan.filter(|life| *life > ours.proof_life) {
         findings.push(format!(
             "access tokens live for {} s, longer than `proof-life` ({} s): shorten them (realm settings, Tokens, or the client's \
              advanced settings)",
             life.as_secs(),
-            PROOF_LIFE.as_secs()
+            ours.proof_life.as_secs()
         ));
     }
     findings
@@ -233,6 +233,7 @@ mod tests {
             redirect_uris: vec!["https://app.example/oauth2/callback".to_owned()],
             post_logout_redirect_uris: vec!["https://app.example/oauth2/signed_out".to_owned()],
             period: Some(Duration::from_secs(60)),
+            proof_life: Duration::from_secs(10 * 60),
         };
         findings(&facts, &ours)
     }

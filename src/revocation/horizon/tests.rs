@@ -55,6 +55,20 @@ fn another_node_at_work_is_known_by_its_proofs() {
     assert_eq!(horizon.bound(NOW.plus(secs(700))), Duration::ZERO);
 }
 
+#[test]
+fn the_identity_servers_clock_is_measured_as_far_as_whole_seconds_tell() {
+    let at = |millis: i64| Timestamp::from_millis(100_000_000 + millis);
+    assert_eq!(offset(at(0), at(400), at(900)), 0, "within its second");
+    assert_eq!(offset(at(0), at(1_500), at(1_600)), -501);
+    assert_eq!(offset(at(3_000), at(400), at(900)), 2_100);
+    let horizon = Horizon::new(Config::default(), NodeIncarnation::new("me"), at(0));
+    assert_eq!(horizon.hear_clock(at(9_000), at(3_900), at(4_000)), 5_000);
+    assert!(!horizon.is_deaf(at(4_000)), "as much as is accepted");
+    assert_eq!(horizon.hear_clock(at(10_000), at(3_900), at(4_000)), 6_000);
+    assert!(horizon.is_deaf(at(4_000)));
+    assert_eq!(horizon.at_the_identity_server(at(4_000)), at(10_000));
+}
+
 /// One world: an identity server with many sessions, nodes with clocks of their own that start and crash, and browsers.
 struct Model {
     chance: u64,
