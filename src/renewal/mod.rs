@@ -14,6 +14,7 @@
 mod budget;
 mod flights;
 mod known;
+mod proof;
 
 use std::{
     sync::{
@@ -28,7 +29,7 @@ use crate::{
     domain::{Clock, Lifetimes, NodeHost, NodeIncarnation, Session, Timestamp},
     endings::{By, Endings},
     lifecycle::Errands,
-    oidc::{ClientSession, ProofError, Provider, RefreshError, Refreshed},
+    oidc::{ClientSession, Provider, RefreshError, Refreshed},
     revocation,
     session::SessionCodec,
     status::Metrics,
@@ -181,23 +182,6 @@ impl Renewals {
         }
     }
 
-    /// Asks the identity server whether `session` lives, or waits for whoever does. Dropping the future stops only the waiting.
-    pub async fn prove(
-        self: &Arc<Self>,
-        session: Arc<Session>,
-        doubt: revocation::Doubt,
-        spending: Spending,
-    ) -> Outcome {
-        let mut outcome = self.go(session.clone(), Wish::Proof(doubt, spending)).await;
-        if matches!(outcome, Outcome::Lost) && spending == Spending::Allowed && session.tokens.refresh.is_some() {
-            // Perhaps whoever was at it must not refresh.
-            outcome = self.go(session.clone(), Wish::Renewal).await;
-        }
-        self.parts.metrics.proof(doubt.word(), outcome.word());
-        audit::proved(doubt.word(), outcome.word(), &session, self.now());
-        outcome
-    }
-
     async fn go(self: &Arc<Self>, session: Arc<Session>, wish: Wish) -> Outcome {
         let mut waiting = match self.take_off(session, wish) {
             Ok(waiting) => waiting,
@@ -258,53 +242,6 @@ impl Renewals {
             Doubt::None | Doubt::Once => None,
             Doubt::Twice => Some(Outcome::Lost),
         }
-    }
-
-    async fn fly_for_proof(&self, session: Arc<Session>, doubt: revocation::Doubt, spending: Spending) -> Outcome {
-        let Some(_leave) = self.budget.leave().await else { return Outcome::Busy };
-        let session = self.newer(&session, self.now()).unwrap_or(session);
-        let by_refresh = self.parts.prove_by == ProveBy::Refresh && doubt != revocation::Doubt::Deaf;
-        if by_refresh && spending == Spending::Allowed && session.tokens.refresh.is_some() {
-            return self.fly_if_settled(session).await;
-        }
-        match self.parts.provider.prove(&session.tokens.access, &session.principal.subject).await {
-            Ok(proof) => self.proved(session, proof.asked_at),
-            Err(ProofError::Refused | ProofError::Nowhere) if spending == Spending::Allowed => {
-                self.fly_if_settled(session).await
-            }
-            Err(ProofError::Refused | ProofError::Nowhere) => Outcome::Lost,
-            Err(error @ ProofError::OtherSubject) => {
-                let subject = &session.principal.subject;
-                tracing::error!(%subject, %error, "a session is ended: its access token is another user's");
-                self.end(&session, By::Untrusted).await
-            }
-            Err(error @ ProofError::Unavailable(_)) => {
-                tracing::warn!(%error, "the identity server cannot be asked whether a session lives");
-                self.proofs_pause_until.store(self.now().plus(PAUSE).as_millis(), Ordering::Relaxed);
-                Outcome::Unavailable
-            }
-        }
-    }
-
-    /// Refreshes, where what is known of the refresh token allows it. The access token counts for nothing any more, whatever its `exp` says.
-    async fn fly_if_settled(&self, session: Arc<Session>) -> Outcome {
-        match self.known.doubt(&session, self.now()) {
-            Doubt::Pausing => Outcome::Unavailable,
-            Doubt::Twice => Outcome::Lost,
-            Doubt::None | Doubt::Once => self.fly(session).await,
-        }
-    }
-
-    fn proved(&self, session: Arc<Session>, asked_at: Timestamp) -> Outcome {
-        let now = self.now();
-        if self.is_ended(&session) {
-            return Outcome::Ended;
-        }
-        self.known.learn_proof(&session, asked_at, now);
-        let proved_by = self.parts.incarnation.clone();
-        let proved = Arc::new(Session { proved_at: asked_at, proved_by, ..session.as_ref().clone() });
-        self.see(&proved, now);
-        Outcome::Renewed(proved)
     }
 
     fn see(&self, session: &Session, now: Timestamp) {
