@@ -110,6 +110,7 @@ impl BackChannel {
     }
 
     /// Answers what may not be said in clear from where it came.
+    #[must_use]
     pub fn insecure(&self, word: Word) -> Response {
         self.told(word, &Heard::No(StatusCode::FORBIDDEN, "ssl required", "insecure"))
     }

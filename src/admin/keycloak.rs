@@ -60,10 +60,9 @@ impl BackChannel {
     fn push_not_before(&self, value: Timestamp, ordered_at: Timestamp) -> Noted<'static> {
         // 0 takes it back.
         let value = (value > Timestamp::from_secs(0)).then_some(value);
-        match self.endings.set_not_before(value, ordered_at) {
-            Some(ended) => tracing::info!(not_before = ?value, ?ended, "the identity server set a not-before"),
-            None => tracing::info!("a not-before came late: a newer order stands"),
-        }
+        let ended = self.endings.set_not_before(value, ordered_at);
+        // `None`: it came late, and a newer order stands.
+        tracing::info!(not_before = ?value, ?ended, "the identity server set a not-before");
         // Who takes tokens back may have taken a key back (keycloak-adapter: `KeycloakDeployment.updateNotBefore`).
         let provider = self.provider.clone();
         self.errands.run(async move {

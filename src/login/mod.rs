@@ -295,8 +295,8 @@ impl Login {
         let to = to.map_or_else(ReturnTo::home, |to| self.return_to(to, visit.caller));
         let to = if self.reaches(&to) { to } else { self.return_to(self.attempts.path(), visit.caller) };
         let is_third_partys = params.get("iss").is_some();
-        let passes_on = |name: &str| self.parts.provider.passes_on(name) || is_third_partys && name == "login_hint";
-        let passed_on: Vec<(String, String)> = params.iter().filter(|(name, _)| passes_on(name)).collect();
+        let is_hint = |name: &str| self.parts.provider.passes_on(name) || is_third_partys && name == "login_hint";
+        let passed_on: Vec<(String, String)> = params.iter().filter(|(name, _)| is_hint(name)).collect();
         self.begin(to, &passed_on, visit).await
     }
 

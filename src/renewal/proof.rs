@@ -41,7 +41,7 @@ impl Renewals {
             return self.fly_if_settled(session).await;
         }
         match self.ask(&session).await {
-            Ok(proof) => self.proved(session, proof.asked_at),
+            Ok(proof) => self.proved(&session, proof.asked_at),
             Err(ProofError::Refused | ProofError::Nowhere) if spending == Spending::Allowed => {
                 self.fly_if_settled(session).await
             }
@@ -75,14 +75,14 @@ impl Renewals {
         }
     }
 
-    fn proved(&self, session: Arc<Session>, asked_at: Timestamp) -> Outcome {
+    fn proved(&self, session: &Session, asked_at: Timestamp) -> Outcome {
         let now = self.now();
-        if self.is_ended(&session) {
+        if self.is_ended(session) {
             return Outcome::Ended;
         }
-        self.known.learn_proof(&session, asked_at, now);
+        self.known.learn_proof(session, asked_at, now);
         let proved_by = self.parts.incarnation.clone();
-        let proved = Arc::new(Session { proved_at: asked_at, proved_by, ..session.as_ref().clone() });
+        let proved = Arc::new(Session { proved_at: asked_at, proved_by, ..session.clone() });
         self.see(&proved, now);
         Outcome::Renewed(proved)
     }
