@@ -188,6 +188,8 @@ impl Judge {
     /// Judges a presented session at `now` (this node's clock), by the newest state of it that is known. Asks nobody.
     #[must_use]
     pub fn judge(&self, presented: Arc<Session>, now: Timestamp) -> Standing {
+        // What the browser brings tells of others, not what is known here.
+        self.listen_for_others(&presented, now);
         let newer = self.renewals.newer(&presented, now);
         let changed = newer.is_some();
         self.verdict(newer.unwrap_or(presented), changed, now)
@@ -253,7 +255,6 @@ impl Judge {
     }
 
     fn verdict(&self, session: Arc<Session>, changed: bool, now: Timestamp) -> Standing {
-        self.listen_for_others(&session, now);
         match self.endings.revocations.judge(session.as_ref(), now) {
             Verdict::Ended => {
                 audit::refused("revoked", &session, now);

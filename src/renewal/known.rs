@@ -69,29 +69,30 @@ impl Known {
     pub(super) fn newer(&self, session: &Session, now: Timestamp) -> Option<Arc<Session>> {
         let (newest, proved_at) = self.entries.read(&session.adapter_session_id, now, |entry| {
             let newest = entry.newest.clone().filter(|state| state.renewed_at > session.renewed_at);
-            (newest, entry.proved_at.filter(|at| *at > session.proved_at || session.proved_by != self.me))
+            (newest, entry.proved_at.filter(|at| self.is_worth_more(*at, session, now)))
         })?;
         if newest.is_none() && proved_at.is_none() {
             return None;
         }
         let newest = newest.and_then(|state| self.unpacked(&state)).unwrap_or_else(|| session.clone());
         let newest = Session { last_seen: newest.last_seen.max(session.last_seen), ..newest };
-        Some(Arc::new(self.proved(newest, proved_at)))
+        Some(Arc::new(match proved_at {
+            Some(at) if self.is_worth_more(at, &newest, now) => {
+                Session { proved_at: at, proved_by: self.me.clone(), ..newest }
+            }
+            _ => newest,
+        }))
+    }
+
+    /// Whether our own proof of `at` says more than the one that a state bears: it is later, or that one is another node's and ahead of our
+    /// clock, so that nobody can say how old it is.
+    fn is_worth_more(&self, at: Timestamp, session: &Session, now: Timestamp) -> bool {
+        at > session.proved_at || session.proved_by != self.me && session.proved_at > now
     }
 
     fn unpacked(&self, state: &State) -> Option<Session> {
         let session = self.codec.decode(&state.packed);
         session.inspect_err(|error| tracing::error!(%error, "what is known of a session cannot be read")).ok()
-    }
-
-    /// A proof of our own is worth more than another node's, by whose clock it would have to be believed.
-    fn proved(&self, session: Session, proved_at: Option<Timestamp>) -> Session {
-        match proved_at {
-            Some(at) if at > session.proved_at || session.proved_by != self.me => {
-                Session { proved_at: at, proved_by: self.me.clone(), ..session }
-            }
-            _ => session,
-        }
     }
 
     /// Writes down what a refresh brought.

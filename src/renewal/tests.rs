@@ -211,3 +211,22 @@ fn a_token_is_renewed_early_but_never_in_the_first_half_of_its_life() {
     endless.tokens.access_expires = None;
     assert!(!config(MINUTE).is_time_for(&endless, NOW.plus(600 * MINUTE)));
 }
+
+#[test]
+fn the_later_proof_stands_and_one_that_is_ahead_of_our_clock_gives_way_to_our_own() {
+    let known = known();
+    let theirs = |at: Timestamp| Session {
+        proved_at: at,
+        proved_by: NodeIncarnation::new("another node"),
+        ..proved_after(0)
+    };
+    known.learn_proof(&theirs(NOW), NOW.plus(20 * SECOND), NOW);
+    let now = NOW.plus(60 * SECOND);
+    let proof = |presented: &Session| {
+        known.newer(presented, now).map(|newer| (newer.proved_at.since(NOW).as_secs(), newer.proved_by.to_string()))
+    };
+    assert_eq!(proof(&theirs(NOW)), Some((20, "node".to_owned())));
+    assert_eq!(proof(&theirs(NOW.plus(50 * SECOND))), None, "asked later than we did");
+    assert_eq!(proof(&theirs(NOW.plus(61 * SECOND))), Some((20, "node".to_owned())), "ahead of our clock");
+    assert_eq!(proof(&proved_after(20)), None, "the very proof");
+}
