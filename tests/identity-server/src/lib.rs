@@ -5,6 +5,10 @@
 //!   refresh, UserInfo, RP-initiated logout, revocation; plainly or at Keycloak's places and in its shapes. It counts and
 //!   remembers what it was asked ([`IdentityServer::calls`], [`IdentityServer::received`]) and goes wrong when told
 //!   ([`IdentityServer::next`], [`IdentityServer::always`], with a [`Fault`]).
+//! * Its back channel is the test's to use: what clients said of their sessions ([`IdentityServer::client_session`]), a
+//!   realm's admin actions and logout tokens, right or wrong ([`IdentityServer::admin_action`],
+//!   [`IdentityServer::logout_token`]), and sessions that end at once or when it is told
+//!   ([`IdentityServer::hold_commits`]).
 //! * [`Browser`] keeps cookies, follows redirects and fills in forms.
 //! * [`Application`] is what stands behind the proxy: it tells what it got and answers in every awkward way.
 //! * [`http`] is the bare client that the browser is built on.
@@ -13,8 +17,10 @@
 //! protection against those who can reach its port.
 
 mod application;
+mod back_channel;
 mod bounded;
 mod browser;
+mod endings;
 mod endpoints;
 pub mod http;
 mod jws;
@@ -28,6 +34,7 @@ mod state;
 mod transport;
 
 pub use application::{Application, Heard};
+pub use back_channel::{AdminAction, ClientSession};
 pub use browser::{Browser, Cookie, Form, Jar, Page};
 pub use jws::{claims, header};
 pub use keys::{Algorithm, junk_keys};

@@ -8,16 +8,15 @@ use std::{
 };
 
 use actix_web::dev::ServerHandle;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     http::PATIENCE,
-    jws::{self, Draft},
     keys::{Algorithm, Generation},
     message::Received,
-    misbehave::{Endpoint, Faults, TokenFault},
+    misbehave::{Endpoint, Faults},
     options::Options,
-    state::{Shared, State, random},
+    state::{Shared, State},
     transport,
 };
 
@@ -214,55 +213,12 @@ impl IdentityServer {
         let live = state.logins.iter().filter(|(_, login)| !login.ended);
         live.map(|(sid, login)| (sid.clone(), login.username.clone())).collect()
     }
-
-    /// Ends a session without telling anybody: tokens and single-sign-on cookie of it are dead.
-    pub fn end_session(&self, sid: &str) {
-        self.shared.lock().end_login(sid);
-    }
-
-    /// Ends all sessions without telling anybody.
-    pub fn end_all_sessions(&self) {
-        self.shared.lock().logins.values_mut().for_each(|login| login.ended = true);
-    }
-
-    /// Claims of a good logout token (OpenID Connect Back-Channel Logout 1.0, section 2.4); take out or change what you like.
-    #[must_use]
-    pub fn logout_claims(&self, client_id: &str, sid: Option<&str>, subject: Option<&str>) -> Value {
-        let state = self.shared.lock();
-        let mut claims = logout_claims(&state, client_id, sid);
-        if let Some(subject) = subject {
-            claims["sub"] = json!(subject);
-        }
-        claims
-    }
-
-    /// Signs any claims by the present key: logout tokens (`typ` `logout+jwt`), a realm's admin actions (`typ` `JWT`), or
-    /// tokens in the wrong place.
-    #[must_use]
-    pub fn sign(&self, typ: &str, claims: Value, faults: &[TokenFault]) -> String {
-        let state = self.shared.lock();
-        let draft = Draft { typ, claims, algorithm: state.options.algorithm, secret: b"" };
-        jws::sign(&state.keys, draft, faults).unwrap_or_default()
-    }
 }
 
 impl Drop for IdentityServer {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// The claims of a logout token for one session.
-pub(crate) fn logout_claims(state: &State, client_id: &str, sid: Option<&str>) -> Value {
-    let now = state.now();
-    let mut claims = json!({
-        "iss": state.issuer(), "aud": client_id, "iat": now, "exp": now + 120, "jti": random(),
-        "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
-    });
-    if let Some(sid) = sid {
-        claims["sid"] = json!(sid);
-    }
-    claims
 }
 
 fn run(listener: TcpListener, shared: &Arc<Shared>) -> Result<Running, StartError> {

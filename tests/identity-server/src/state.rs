@@ -13,7 +13,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::{
+    back_channel::ClientSession,
     bounded::Bounded,
+    endings::Endings,
     jws::{self, Draft},
     keys::{Generation, encode},
     message::Received,
@@ -63,6 +65,10 @@ pub(crate) struct State {
     pub(crate) codes: Bounded<String, Code>,
     pub(crate) access_tokens: Bounded<String, Issued>,
     pub(crate) refresh_tokens: Bounded<String, Issued>,
+    /// How often UserInfo was asked with an access token of a session, by `sid`.
+    pub(crate) userinfo: Bounded<String, usize>,
+    /// What has ended but is not committed, and what outlives the sessions that it ended.
+    pub(crate) endings: Endings,
     /// `jti` of client assertions that were used.
     pub(crate) assertions: Bounded<String, ()>,
     pub(crate) log: Log,
@@ -78,6 +84,16 @@ pub(crate) struct Login {
     pub(crate) ended: bool,
     /// Clients that were given tokens in it.
     pub(crate) clients: Vec<String>,
+    /// What the clients said of their own sessions, by client. Bounded by the clients.
+    pub(crate) client_sessions: HashMap<String, ClientSession>,
+}
+
+impl Login {
+    /// A user who has just signed in.
+    pub(crate) fn new(username: &str, now: i64) -> Self {
+        let (clients, client_sessions) = (Vec::new(), HashMap::new());
+        Self { secret: random(), username: username.to_owned(), auth_time: now, ended: false, clients, client_sessions }
+    }
 }
 
 /// What a user has granted to a client.
@@ -121,6 +137,8 @@ impl State {
             codes: Bounded::default(),
             access_tokens: Bounded::default(),
             refresh_tokens: Bounded::default(),
+            userinfo: Bounded::default(),
+            endings: Endings::default(),
             assertions: Bounded::default(),
             log: Log::default(),
         })
@@ -163,9 +181,9 @@ impl State {
 
     /// Whether a token is as good as when it was handed out.
     pub(crate) fn is_good(&self, issued: &Issued) -> bool {
-        issued.expires > self.now()
-            && issued.made_at >= self.options.not_before
-            && self.live_login(&issued.grant.sid).is_some()
+        let login = self.live_login(&issued.grant.sid);
+        let in_force = |login: &Login| issued.made_at >= self.not_before_of(&login.username);
+        issued.expires > self.now() && login.is_some_and(in_force)
     }
 
     /// Signs claims for a client by the present key and algorithm.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod application;
+mod back_channel;
 mod misbehaviour;
 mod outages;
 mod pages;

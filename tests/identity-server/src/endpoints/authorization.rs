@@ -171,9 +171,7 @@ fn enter(state: &mut State, asked: &Asked, username: &str, signed_in: Option<Str
     if let Some(login) = state.logins.get_mut(&sid) {
         login.auth_time = now;
     } else {
-        let (username, secret) = (username.to_owned(), random());
-        let login = Login { secret, username, auth_time: now, ended: false, clients: Vec::new() };
-        state.logins.insert(sid.clone(), login);
+        state.logins.insert(sid.clone(), Login::new(username, now));
     }
     grant(state, asked, &sid, faults)
 }

@@ -7,10 +7,10 @@ use url::Url;
 
 use super::pages;
 use crate::{
+    back_channel::logout_claims,
     http::{self, Request},
     message::{Answer, Received},
     misbehave::Endpoint,
-    server::logout_claims,
     state::{Login, State},
 };
 

@@ -5,6 +5,7 @@ use ring::digest::{SHA256, digest};
 
 use super::{client_authentication::authenticate, token_response::hand_out};
 use crate::{
+    back_channel::ClientSession,
     keys::encode,
     message::{Answer, Received},
     misbehave::Fault,
@@ -27,8 +28,22 @@ pub(super) fn token(state: &mut State, received: &Received, faults: &[Fault]) ->
         _ => return Answer::error(400, "unsupported_grant_type", "code, refresh token or password"),
     };
     match granted {
-        Ok((grant, kept)) => hand_out(state, &grant, kept, faults),
+        Ok((grant, kept)) => {
+            note_client_session(state, &grant, received);
+            hand_out(state, &grant, kept, faults)
+        }
         Err(why) => Answer::error(400, "invalid_grant", why),
+    }
+}
+
+/// Keeps what the client says of its own session, at the exchange of a code as at a refresh: the latest word counts, and a
+/// host counts with a session only (keycloak-adapter: `OAuth2GrantTypeBase`).
+fn note_client_session(state: &mut State, grant: &Grant, received: &Received) {
+    let Some(id) = received.field("client_session_state") else { return };
+    let session =
+        ClientSession { state: id.to_owned(), host: received.field("client_session_host").map(str::to_owned) };
+    if let Some(login) = state.logins.get_mut(&grant.sid) {
+        login.client_sessions.insert(grant.client_id.clone(), session);
     }
 }
 
@@ -63,8 +78,7 @@ fn by_password(state: &mut State, received: &Received, client_id: &str) -> Optio
     if received.field("password") != Some(user.password.as_str()) {
         return None;
     }
-    let (username, sid) = (user.username.clone(), random());
-    let login = Login { secret: random(), username, auth_time: state.now(), ended: false, clients: Vec::new() };
+    let (login, sid) = (Login::new(&user.username, state.now()), random());
     state.logins.insert(sid.clone(), login);
     let scope = received.field("scope").unwrap_or_default().to_owned();
     Some(Grant { client_id: client_id.to_owned(), sid, scope, nonce: None })

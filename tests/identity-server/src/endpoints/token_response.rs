@@ -27,7 +27,7 @@ pub(super) fn hand_out(state: &mut State, grant: &Grant, kept: Option<String>, f
     if state.options.realm.is_some() {
         let keycloak = json!({
             "refresh_expires_in": state.options.refresh_lifetime,
-            "not-before-policy": state.options.not_before,
+            "not-before-policy": state.not_before_of_session(&grant.sid),
             "session_state": grant.sid,
         });
         merge(&mut response, keycloak);
