@@ -8,6 +8,7 @@ mod support;
 mod app_cookies;
 mod architecture;
 mod audit;
+mod backchannel;
 mod bearer;
 mod callback;
 mod challenge;

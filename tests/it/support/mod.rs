@@ -4,6 +4,7 @@ mod adapter;
 pub(crate) mod nginx;
 pub(crate) mod proxied;
 mod program;
+mod push;
 mod scene;
 pub(crate) mod tls;
 mod wait;
@@ -11,5 +12,6 @@ pub(crate) mod websocket;
 
 pub(crate) use adapter::Adapter;
 pub(crate) use program::{Program, run_doorward};
+pub(crate) use push::{push, push_logout_token, pushed};
 pub(crate) use scene::{CLIENT, KEY, Options, SECRET, Scene};
 pub(crate) use wait::until;
