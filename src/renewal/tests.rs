@@ -215,11 +215,8 @@ fn a_token_is_renewed_early_but_never_in_the_first_half_of_its_life() {
 #[test]
 fn the_later_proof_stands_and_one_that_is_ahead_of_our_clock_gives_way_to_our_own() {
     let known = known();
-    let theirs = |at: Timestamp| Session {
-        proved_at: at,
-        proved_by: NodeIncarnation::new("another node"),
-        ..proved_after(0)
-    };
+    let theirs =
+        |at: Timestamp| Session { proved_at: at, proved_by: NodeIncarnation::new("another node"), ..proved_after(0) };
     known.learn_proof(&theirs(NOW), NOW.plus(20 * SECOND), NOW);
     let now = NOW.plus(60 * SECOND);
     let proof = |presented: &Session| {

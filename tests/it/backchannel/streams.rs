@@ -201,6 +201,28 @@ fn a_stream_that_is_opened_at_the_very_moment_of_the_push_is_not_missed() {
     }
 }
 
+/// What the application has of it does not look whole, and nothing more of it comes.
+#[test]
+fn an_upload_breaks_off_with_the_session_that_it_was_begun_with() {
+    for store in STORES {
+        for (case, end) in NAMED.into_iter().chain(FOR_ALL) {
+            let upstream = Scripted::start();
+            let scene = realm(store).with(json!({ "sidecar": { "upstream": upstream.upstream() } })).start();
+            let browser = signed_in_at_the_callback(&scene);
+            pass(&scene, OLD);
+            let mut client = Wire::connect(scene.adapter.public_address);
+            let lines = line(&scene, &browser);
+            client.say(format!("POST /up HTTP/1.1\r\nHost: app.test\r\n{lines}Content-Length: {LENGTH}\r\n\r\nfirst"));
+            let mut application = upstream.accept();
+            application.head().unwrap();
+            assert_eq!(application.exactly(5), b"first");
+            end(&scene, &browser);
+            assert_eq!(application.rest(), b"", "{store}: {case}");
+            assert_ne!(client.answer().status, 200, "{store}: {case}");
+        }
+    }
+}
+
 /// Many at once, so that some are before the push, some in its midst, and some after it.
 #[test]
 fn of_many_that_are_opened_during_a_push_none_is_left_open() {
