@@ -10,13 +10,20 @@
 //! the browser to the provider. It comes back at the callback with a state that must be this browser's; only then is the code redeemed by
 //! [`oidc`], every token verified, and a [`domain::Session`] put into its store ([`session`]).
 //!
-//! **A refresh** ([`renewal`]) is one for all requests that wait for it; only the provider's own word ends a session by it.
+//! **A refresh** ([`renewal`]) is one for all requests that wait for it; only the provider's own word ends a session by it. **A proof** flies
+//! the same way: where what this node has heard does not cover a session ([`revocation::horizon`]), the provider must say that it lives
+//! before it is served.
 //!
 //! **A sign-out** ends the session in [`revocation`] first, so that a copy of its cookie is refused from then on; then the refresh token is
 //! revoked server to server; then the browser is sent to end its session at the provider.
 //!
+//! **The back channel** is what the provider says by itself: [`admin`] hears a word, [`oidc`] verifies it, and [`endings`] writes down what
+//! is over, closes what is open for it ([`status::Streams`]), and throws away what is kept, in this order; only then comes the answer. A
+//! front-channel logout, which anybody may send, only makes a session be proved.
+//!
 //! **In the background** ([`background`]) the provider's metadata and keys are read until they are there, and read again before they grow
-//! old. [`admin`] tells on a listener of its own whether this node is ready, and what it counts. What happened to whom goes to [`audit`].
+//! old; the node is registered; and what is open is looked at, whether anybody still vouches for it. [`admin`] tells on a listener of its
+//! own whether this node is ready, and what it counts. What happened to whom goes to [`audit`].
 //!
 //! The modules, in the order in which data meets them:
 
