@@ -1,12 +1,12 @@
 //! What is open lives on what is heard. Where that is not enough, and where a front-channel logout may have meant it, the identity server is
 //! asked; what it does not vouch for is closed. Nothing is refreshed for a stream whose browser would not learn the new tokens.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 
 use crate::{
-    domain::{Clock, Session},
+    domain::{Clock, Session, Timestamp},
     endings::Endings,
     lifecycle::Shutdown,
     renewal::{Outcome, Renewals, Spending},
@@ -29,19 +29,33 @@ pub struct StreamWatch {
     pub clock: Arc<dyn Clock>,
 }
 
+/// What was asked and not yet answered; as many as there are streams.
+#[derive(Default)]
+struct Asked {
+    about: HashSet<u64>,
+    questions: FuturesUnordered<LocalBoxFuture<'static, (u64, Outcome)>>,
+}
+
 /// So that what must end has ended within a second.
 const EVERY: Duration = Duration::from_millis(400);
 
 impl StreamWatch {
     /// Runs until `shutdown` begins.
     pub async fn run(self, shutdown: Shutdown) {
+        let mut asked = Asked::default();
+        let mut looks = tokio::time::interval(EVERY);
         loop {
-            self.tell();
-            self.look().await;
-            // Cancel-safe: a timer loses nothing.
+            // Cancel-safe: a tick that is not taken stays due, and an answer stays with its question.
             tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
                 () = shutdown.begun() => return,
+                Some((id, outcome)) = asked.questions.next() => {
+                    asked.about.remove(&id);
+                    self.hear(id, outcome);
+                }
+                _ = looks.tick() => {
+                    self.tell();
+                    self.look(&mut asked);
+                }
             }
         }
     }
@@ -52,28 +66,36 @@ impl StreamWatch {
         if horizon.is_deaf(now) { self.metrics.deaf() } else { self.metrics.hearing() }
     }
 
-    async fn look(&self) {
+    /// Closes what is over, and asks about what is in doubt; nobody waits for the answers here, for one may be slow.
+    fn look(&self, asked: &mut Asked) {
         let now = self.clock.now();
-        let is_over = |session: &Session| now >= session.opened_at.plus(self.endings.max);
-        let past = |owner: &Owner| matches!(owner, Owner::Session(session) if is_over(session));
-        let lives = |owner: &Owner| !past(owner) && self.endings.revocations.judge_stream(owner, now) == Verdict::Clear;
-        let doubtful = self.endings.streams.list(|owner| !lives(owner));
-        join_all(doubtful.into_iter().map(|stream| self.settle(stream, &past))).await;
-    }
-
-    async fn settle(&self, stream: Opened, past: &impl Fn(&Owner) -> bool) {
-        let Opened { id, owner } = stream;
-        let verdict = self.endings.revocations.judge_stream(&owner, self.clock.now());
-        match (owner, verdict) {
-            (owner, _) if past(&owner) => self.close(id, "limit"),
-            (Owner::Session(session), Verdict::Doubtful(doubt)) => self.ask(id, session, doubt).await,
-            (_, Verdict::Clear) => {}
-            (_, Verdict::Ended | Verdict::Doubtful(_)) => self.close(id, "revoked"),
+        let is_past = |owner: &Owner| matches!(owner, Owner::Session(session) if self.is_past(session, now));
+        let verdict = |owner: &Owner| self.endings.revocations.judge_stream(owner, now);
+        for Opened { id, owner } in
+            self.endings.streams.list(|owner| is_past(owner) || verdict(owner) != Verdict::Clear)
+        {
+            match (&owner, verdict(&owner)) {
+                _ if is_past(&owner) => self.close(id, "limit"),
+                (Owner::Session(session), Verdict::Doubtful(doubt)) => self.ask(id, session, doubt, asked),
+                (_, Verdict::Clear) => {}
+                (_, Verdict::Ended | Verdict::Doubtful(_)) => self.close(id, "revoked"),
+            }
         }
     }
 
-    async fn ask(&self, id: u64, session: Arc<Session>, doubt: Doubt) {
-        match self.renewals.prove(session, doubt, self.spending).await {
+    fn is_past(&self, session: &Session, now: Timestamp) -> bool {
+        now >= session.opened_at.plus(self.endings.max)
+    }
+
+    fn ask(&self, id: u64, session: &Arc<Session>, doubt: Doubt, asked: &mut Asked) {
+        if asked.about.insert(id) {
+            let (renewals, session, spending) = (self.renewals.clone(), session.clone(), self.spending);
+            asked.questions.push(async move { (id, renewals.prove(session, doubt, spending).await) }.boxed_local());
+        }
+    }
+
+    fn hear(&self, id: u64, outcome: Outcome) {
+        match outcome {
             Outcome::Renewed(proved) => self.endings.streams.follow(id, proved),
             // There is another look soon.
             Outcome::Busy => {}

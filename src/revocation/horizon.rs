@@ -228,14 +228,13 @@ impl Horizon {
         });
     }
 
-    /// How long after its end a session may be served at the longest, as things stand at `now`: not at all while every end is heard.
+    /// How long after its end a session may be served at the longest, as things stand at `now`: not at all while every end is heard, and no
+    /// proof of before that is young enough to be believed.
     #[must_use]
     pub fn bound(&self, now: Timestamp) -> Duration {
-        if self.is_deaf(now) {
-            self.config.outage_proof + self.config.settle + self.config.skew
-        } else {
-            Duration::ZERO
-        }
+        let Config { outage_proof, settle, skew, .. } = self.config;
+        let hears_all_since = self.ground.load().since.plus(settle).plus(skew).plus(outage_proof);
+        if now < hears_all_since { outage_proof + settle + skew } else { Duration::ZERO }
     }
 }
 

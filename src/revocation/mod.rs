@@ -55,6 +55,8 @@ pub struct Config {
 const CAPACITY: usize = 1_000_000;
 /// While the identity server may still be committing an end, its word that a session lives is believed for this long.
 const HELD_WHILE_SETTLING: Duration = Duration::from_secs(1);
+/// For how long a bearer token may be good after it was issued and still be hit by what ended its session.
+const LONGEST_BEARER: Duration = Duration::from_secs(3600);
 const NEVER: i64 = i64::MIN;
 
 /// The revocations that this process knows.
@@ -184,10 +186,12 @@ impl Revocations {
         &self.horizon
     }
 
-    /// Until when what the identity server knows must be kept: by then every session has been proved anew.
+    /// Until when what the identity server knows must be kept: by then every session has been proved anew, and bearer tokens, which nothing
+    /// proves, have ended.
     #[must_use]
     pub fn until_proved(&self, now: Timestamp) -> Timestamp {
-        now.plus(self.config.proof_life + self.config.settle + self.config.skew)
+        let proved = self.config.proof_life + self.config.settle + self.config.skew;
+        now.plus(proved.max(LONGEST_BEARER))
     }
 
     /// From now on [`Revocations::judge`] refuses what is meant, whoever presents it.

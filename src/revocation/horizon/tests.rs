@@ -52,7 +52,8 @@ fn another_node_at_work_is_known_by_its_proofs() {
     assert_eq!(horizon.doubts(own, Share(512), NOW.plus(secs(131))), Some(Doubt::Deaf));
     assert!(horizon.is_deaf(NOW.plus(secs(689))) && !horizon.is_deaf(NOW.plus(secs(690))));
     assert_eq!(horizon.bound(NOW.plus(secs(100))), secs(50));
-    assert_eq!(horizon.bound(NOW.plus(secs(700))), Duration::ZERO);
+    assert_eq!(horizon.bound(NOW.plus(secs(739))), secs(50), "proofs of before may still be believed");
+    assert_eq!(horizon.bound(NOW.plus(secs(740))), Duration::ZERO);
 }
 
 #[test]
