@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    admin::{Admin, BackChannel},
+    admin::{Admin, BackChannel, REFUSED_WRITTEN},
     background::{
         certificate::CertificateWatch,
         discovery::Discovery,
@@ -28,6 +28,7 @@ use crate::{
     message::Transport,
     oidc::{self, Provider},
     proxy::{self, Proxy, authenticate::SignIn, validity::Judge},
+    rate::Rate,
     renewal::{self, Renewals, Spending},
     revocation::{JournalError, Revocations},
     session::{
@@ -289,6 +290,7 @@ impl Lasting {
             provider: provider.clone(),
             endings: endings.clone(),
             metrics: metrics.clone(),
+            written: Arc::new(Rate::new(REFUSED_WRITTEN.0, REFUSED_WRITTEN.1)),
             errands: errands.clone(),
             clock: world.clock.clone(),
         };

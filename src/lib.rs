@@ -53,5 +53,6 @@ pub mod lifecycle;
 pub mod telemetry;
 pub mod audit;
 pub mod expiring;
+pub mod rate;
 pub mod remembered;
 pub mod domain;

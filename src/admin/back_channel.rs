@@ -15,8 +15,12 @@ use crate::{
     lifecycle::Errands,
     message::{Body, Response},
     oidc::{MAX_ADMIN_MESSAGE, Provider},
+    rate::Rate,
     status::Metrics,
 };
+
+/// Refused messages that are written at once, and per second in the long run; all are counted.
+pub const REFUSED_WRITTEN: (u32, u32) = (50, 5);
 
 /// What answers the identity server.
 #[derive(Clone, Debug)]
@@ -27,6 +31,8 @@ pub struct BackChannel {
     pub endings: Endings,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// How much of what is refused is written down: anybody who reaches the listener can send it.
+    pub written: Arc<Rate>,
     /// What may be done after the answer.
     pub errands: Errands,
     /// Time.
@@ -136,8 +142,10 @@ impl BackChannel {
         match heard {
             Heard::Yes => Response::new(StatusCode::OK),
             Heard::No(status, sentence, reason) => {
-                tracing::warn!(word = word.name(), reason, "a message to this node is refused");
-                self.note(word, heard, &Noted::default());
+                if self.written.admits(self.clock.now()) {
+                    tracing::warn!(word = word.name(), reason, "a message to this node is refused");
+                    self.note(word, heard, &Noted::default());
+                }
                 text(*status, sentence)
             }
         }

@@ -54,7 +54,7 @@ impl BackChannel {
             AdminContent::PushNotBefore(value) => self.push_not_before(*value, action.issued_at),
             AdminContent::TestAvailability => Noted::default(),
         };
-        self.note(word, &Heard::Yes, &noted);
+        self.note(word, &Heard::Yes, &Noted { id: action.id.as_deref(), ..noted });
     }
 
     fn push_not_before(&self, value: Timestamp, ordered_at: Timestamp) -> Noted<'static> {
@@ -84,7 +84,7 @@ fn late() -> Heard {
 }
 
 fn refused(error: &AdminActionError) -> Heard {
-    tracing::info!(%error, "an admin action is refused");
+    tracing::debug!(%error, "an admin action is refused");
     match error {
         AdminActionError::NotReady(_) => late(),
         AdminActionError::WrongAction(_) => Heard::No(StatusCode::BAD_REQUEST, "Not validated", "wrong_action"),

@@ -29,7 +29,7 @@ impl BackChannel {
         match timeout(VERIFY_WITHIN, self.provider.logout_token(raw)).await {
             Err(_) => wrong("The logout token cannot be verified in time.", "late"),
             Ok(Err(error)) => {
-                tracing::info!(%error, "a logout token is refused");
+                tracing::debug!(%error, "a logout token is refused");
                 wrong("The logout token is refused.", error.kind())
             }
             Ok(Ok(token)) => {

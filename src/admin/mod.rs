@@ -18,7 +18,7 @@ use crate::{
     status::{Metrics, Readiness, RegistrationStatus},
     tls::ListenerTls,
 };
-pub use back_channel::{BackChannel, Word};
+pub use back_channel::{BackChannel, REFUSED_WRITTEN, Word};
 
 /// Where the admin listener listens, and to whom.
 #[derive(Clone, Debug)]

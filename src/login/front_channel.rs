@@ -40,6 +40,10 @@ impl Login {
     fn note_hint(&self, outcome: &'static str) {
         const WORD: &str = "frontchannel_logout";
         self.parts.metrics.push(WORD, outcome);
+        if outcome != "ok" {
+            // Anybody can send these; they are counted, not written.
+            return;
+        }
         let event = Event::BackChannel {
             word: WORD,
             outcome,

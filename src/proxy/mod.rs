@@ -158,7 +158,7 @@ impl Proxy {
     /// # Errors
     /// When it cannot be used before that, and that cannot be done now.
     pub async fn renewed(&self, standing: Standing, renewing: Renewing) -> Result<Standing, Refusal> {
-        let renewed = self.parts.judge.renew(standing, renewing, self.parts.clock.now()).await;
+        let renewed = self.parts.judge.renew(standing, renewing).await;
         let lapsed = renewed.as_ref().map_or(Some("unavailable"), Standing::lapsed);
         if let Some(reason) = lapsed {
             self.parts.metrics.lapsed(reason);

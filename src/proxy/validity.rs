@@ -1,6 +1,6 @@
 //! Stage 3: still true? Here sessions, bearer tokens, revocations and renewal meet; what passes is [`Current`].
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use thiserror::Error;
 use tokio::time::timeout;
@@ -18,6 +18,9 @@ use crate::{
 
 /// Longest wait for a refresh before the access token has ended.
 const EARLY_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Most questions on behalf of one request: something may be heard after each.
+const MOST_QUESTIONS: usize = 3;
 
 /// A session or a bearer token that was found true for this request. Only [`Judge`] makes one.
 #[derive(Debug)]
@@ -199,47 +202,80 @@ impl Judge {
     ///
     /// # Errors
     /// When that must be done first and cannot be done now: the session is kept, and the client may come again.
-    pub async fn renew(&self, standing: Standing, renewing: Renewing, now: Timestamp) -> Result<Standing, Refusal> {
-        let session = match &standing {
+    pub async fn renew(&self, mut standing: Standing, renewing: Renewing) -> Result<Standing, Refusal> {
+        for _ in 0..MOST_QUESTIONS {
+            let Some(outcome) = self.ask(&standing, renewing).await else { return Ok(standing) };
+            standing = match self.settle(standing, outcome)? {
+                ControlFlow::Break(settled) => return Ok(settled),
+                ControlFlow::Continue(doubtful) => doubtful,
+            };
+        }
+        Err(Refusal::Busy)
+    }
+
+    /// What comes of asking the identity server, where that has to be done.
+    async fn ask(&self, standing: &Standing, renewing: Renewing) -> Option<Outcome> {
+        let session = match standing {
             Standing::Current(Current(Shown::Session { session, .. }))
             | Standing::Stale(session)
-            | Standing::Unproved(session, _) => session,
-            Standing::Current(Current(Shown::Token(_))) | Standing::Nobody | Standing::Revoked => return Ok(standing),
+            | Standing::Unproved(session, _) => session.clone(),
+            Standing::Current(Current(Shown::Token(_))) | Standing::Nobody | Standing::Revoked => return None,
         };
-        if renewing == Renewing::WhenDue && self.renewals.is_due(session, now) {
+        if renewing == Renewing::WhenDue && self.renewals.is_due(&session, self.endings.clock.now()) {
             // Boxed: it is seldom, and its state would be moved along with every request.
-            let renewing = Box::pin(self.renewals.renew(session.clone()));
-            let outcome = match &standing {
+            let renewing = Box::pin(self.renewals.renew(session));
+            return Some(match standing {
                 // What is still good is not kept waiting for something better; that goes on by itself, and later requests have it.
                 Standing::Current(_) => timeout(EARLY_PATIENCE, renewing).await.unwrap_or(Outcome::Unavailable),
                 _ => renewing.await,
-            };
-            return self.settle(standing, outcome, now);
+            });
         }
-        let Standing::Unproved(session, doubt) = &standing else { return Ok(standing) };
+        let Standing::Unproved(_, doubt) = standing else { return None };
         let spending = match renewing {
             Renewing::Never => Spending::Forbidden,
             Renewing::WhenDue => Spending::Allowed,
         };
-        let outcome = Box::pin(self.renewals.prove(session.clone(), *doubt, spending)).await;
-        self.settle(standing, outcome, now)
+        Some(Box::pin(self.renewals.prove(session, *doubt, spending)).await)
     }
 
-    fn settle(&self, standing: Standing, outcome: Outcome, now: Timestamp) -> Result<Standing, Refusal> {
+    /// How a session stands now that somebody was asked; what was heard while its request waited counts as well. It may have to be asked for
+    /// once more.
+    fn settle(&self, standing: Standing, outcome: Outcome) -> Result<ControlFlow<Standing, Standing>, Refusal> {
+        let now = self.endings.clock.now();
         match (outcome, standing) {
-            (Outcome::Ended, _) => Ok(Standing::Revoked),
+            (Outcome::Ended, _) => Ok(ControlFlow::Break(Standing::Revoked)),
             (Outcome::Renewed(renewed), _) => Ok(self.verdict_on_proved(renewed, now)),
-            (Outcome::Lost, standing) | (_, standing @ Standing::Current(_)) => Ok(standing),
-            (Outcome::Busy, _) => Err(Refusal::Busy),
-            (Outcome::Unavailable, Standing::Unproved(session, doubt))
-                if self.when_unprovable == WhenUnprovable::Serve =>
-            {
-                tracing::warn!(subject = %session.principal.subject, "a session is served without proof");
-                self.metrics.proof(doubt.word(), "served_unproved");
-                Ok(Standing::Current(Current(Shown::Session { session, changed: false })))
+            (_, Standing::Current(Current(Shown::Session { session, changed }))) => {
+                Ok(match self.verdict(session, changed, now) {
+                    doubtful @ Standing::Unproved(..) => ControlFlow::Continue(doubtful),
+                    settled => ControlFlow::Break(settled),
+                })
             }
+            (Outcome::Lost, standing) => Ok(ControlFlow::Break(standing)),
+            (Outcome::Busy, _) => Err(Refusal::Busy),
+            (Outcome::Unavailable, Standing::Unproved(session, doubt)) => self.unproved(session, doubt, now),
             (Outcome::Unavailable, _) => Err(Refusal::NotReady),
         }
+    }
+
+    /// What becomes of a session that nobody vouches for now. One that something was heard of is never served.
+    fn unproved(
+        &self,
+        session: Arc<Session>,
+        doubt: Doubt,
+        now: Timestamp,
+    ) -> Result<ControlFlow<Standing, Standing>, Refusal> {
+        let may_serve = matches!(self.endings.revocations.judge(session.as_ref(), now), Verdict::Clear)
+            || matches!(
+                self.verdict(session.clone(), false, now),
+                Standing::Unproved(_, Doubt::Age | Doubt::Deaf | Doubt::Gap)
+            );
+        if self.when_unprovable == WhenUnprovable::Refuse || !may_serve {
+            return Err(Refusal::NotReady);
+        }
+        tracing::warn!(subject = %session.principal.subject, "a session is served without proof");
+        self.metrics.proof(doubt.word(), "served_unproved");
+        Ok(ControlFlow::Break(Standing::Current(Current(Shown::Session { session, changed: false }))))
     }
 
     /// Judges a bearer token at `now` (this node's clock). Asked at every request, since what is remembered of a token is no verdict.
@@ -265,11 +301,12 @@ impl Judge {
         }
     }
 
-    /// The verdict on what the identity server has just vouched for: only what was heard meanwhile speaks against it.
-    fn verdict_on_proved(&self, session: Arc<Session>, now: Timestamp) -> Standing {
-        match self.endings.revocations.check(session.as_ref(), now) {
-            Err(_) => Standing::Revoked,
-            Ok(()) => self.by_the_clock(session, true, None, now),
+    /// The verdict on what the identity server has just vouched for: only what was heard since it was asked speaks against it.
+    fn verdict_on_proved(&self, session: Arc<Session>, now: Timestamp) -> ControlFlow<Standing, Standing> {
+        match self.endings.revocations.judge_proved(session.as_ref(), now) {
+            Verdict::Ended => ControlFlow::Break(Standing::Revoked),
+            Verdict::Clear => ControlFlow::Break(self.by_the_clock(session, true, None, now)),
+            Verdict::Doubtful(doubt) => ControlFlow::Continue(self.by_the_clock(session, true, Some(doubt), now)),
         }
     }
 
@@ -286,7 +323,7 @@ impl Judge {
     fn listen_for_others(&self, session: &Session, now: Timestamp) {
         let horizon = self.endings.revocations.horizon();
         let proof = Proof { at: session.proved_at, by: &session.proved_by };
-        if horizon.betrays_others(proof) && horizon.deafen(now) {
+        if horizon.betrays_others(proof) && horizon.deafen(proof.at, now) {
             tracing::warn!(
                 "several nodes without `store` or `peers`: what the others hear is not heard here, so that sessions are proved again and again"
             );

@@ -16,7 +16,22 @@ pub(super) const MOST: usize = 4096;
 /// Gives the outcome once it is there.
 pub(super) type Waiting = watch::Receiver<Option<Outcome>>;
 
-type Aloft = HashMap<AdapterSessionId, watch::Sender<Option<Outcome>>>;
+type Aloft = HashMap<AdapterSessionId, Flight>;
+
+#[derive(Debug)]
+struct Flight {
+    kind: Kind,
+    landing: watch::Sender<Option<Outcome>>,
+}
+
+/// What a flight is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// To hear whether a session lives; its tokens may stay as they are.
+    Proof,
+    /// To renew its tokens.
+    Renewal,
+}
 
 /// What is in flight.
 #[derive(Clone, Debug, Default)]
@@ -37,18 +52,18 @@ pub(super) enum Boarding {
     First(Seat, Waiting),
     /// There is no room for one more.
     Full,
-    /// Somebody is at it.
-    Joined(Waiting),
+    /// Somebody is at it, for this.
+    Joined(Waiting, Kind),
     /// There is no need to.
     Needless(Outcome),
 }
 
 impl Flights {
     /// Joins the flight of `id`, or begins one unless `known` has an outcome already. `known` is asked while nothing lands.
-    pub(super) fn board(&self, id: &AdapterSessionId, known: impl FnOnce() -> Option<Outcome>) -> Boarding {
+    pub(super) fn board(&self, id: &AdapterSessionId, kind: Kind, known: impl FnOnce() -> Option<Outcome>) -> Boarding {
         let mut flights = self.lock();
         if let Some(flight) = flights.get(id) {
-            return Boarding::Joined(flight.subscribe());
+            return Boarding::Joined(flight.landing.subscribe(), flight.kind);
         }
         if let Some(outcome) = known() {
             return Boarding::Needless(outcome);
@@ -56,8 +71,8 @@ impl Flights {
         if flights.len() >= MOST {
             return Boarding::Full;
         }
-        let (flight, waiting) = watch::channel(None);
-        flights.insert(id.clone(), flight);
+        let (landing, waiting) = watch::channel(None);
+        flights.insert(id.clone(), Flight { kind, landing });
         Boarding::First(Seat { id: Some(id.clone()), flights: self.clone() }, waiting)
     }
 
@@ -71,11 +86,11 @@ impl Seat {
     /// them hears of it: whoever comes after that, at another time, is not told of this flight.
     pub(super) fn land(mut self, outcome: Outcome) {
         if let Some(flight) = self.leave() {
-            flight.send_replace(Some(outcome));
+            flight.landing.send_replace(Some(outcome));
         }
     }
 
-    fn leave(&mut self) -> Option<watch::Sender<Option<Outcome>>> {
+    fn leave(&mut self) -> Option<Flight> {
         let id = self.id.take()?;
         self.flights.lock().remove(&id)
     }

@@ -13,19 +13,22 @@ use crate::{
 /// Most sessions of which something is known beyond their cookies; about 1.5 KB each.
 const CAPACITY: usize = 100_000;
 
+/// Most sessions whose proofs are remembered; about 200 bytes each. One that is forgotten costs a question.
+const PROOFS: usize = 200_000;
+
 /// What this process has learned of sessions since they were last written into a cookie.
 pub(super) struct Known {
     me: NodeIncarnation,
     codec: SessionCodec,
     entries: Expiring<AdapterSessionId, Entry>,
+    /// When this process last proved a session. Apart, so that the proofs of many push out nothing that is worth a session.
+    proofs: Expiring<AdapterSessionId, Timestamp>,
     keep: Duration,
 }
 
 #[derive(Clone, Default)]
 struct Entry {
     newest: Option<State>,
-    /// When this process last proved it.
-    proved_at: Option<Timestamp>,
     trouble: Option<Trouble>,
 }
 
@@ -62,32 +65,27 @@ pub(super) enum Doubt {
 
 impl Known {
     pub(super) fn new(me: NodeIncarnation, codec: SessionCodec, keep: Duration) -> Self {
-        Self { me, codec, entries: Expiring::with_capacity(CAPACITY), keep }
+        Self { me, codec, entries: Expiring::with_capacity(CAPACITY), proofs: Expiring::with_capacity(PROOFS), keep }
     }
 
     /// A newer state of `session`, with the latest use of the two and the latest proof; `None` when it is the newest itself.
     pub(super) fn newer(&self, session: &Session, now: Timestamp) -> Option<Arc<Session>> {
-        let (newest, proved_at) = self.entries.read(&session.adapter_session_id, now, |entry| {
-            let newest = entry.newest.clone().filter(|state| state.renewed_at > session.renewed_at);
-            (newest, entry.proved_at.filter(|at| self.is_worth_more(*at, session, now)))
-        })?;
-        if newest.is_none() && proved_at.is_none() {
+        let id = &session.adapter_session_id;
+        let newest = self
+            .entries
+            .read(id, now, |entry| entry.newest.clone().filter(|state| state.renewed_at > session.renewed_at));
+        let newest = newest.flatten().and_then(|state| self.unpacked(&state));
+        let proof = self.proofs.read(id, now, |at| *at);
+        let proof = proof.filter(|at| is_worth_more(*at, newest.as_ref().unwrap_or(session), now));
+        if newest.is_none() && proof.is_none() {
             return None;
         }
-        let newest = newest.and_then(|state| self.unpacked(&state)).unwrap_or_else(|| session.clone());
+        let newest = newest.unwrap_or_else(|| session.clone());
         let newest = Session { last_seen: newest.last_seen.max(session.last_seen), ..newest };
-        Some(Arc::new(match proved_at {
-            Some(at) if self.is_worth_more(at, &newest, now) => {
-                Session { proved_at: at, proved_by: self.me.clone(), ..newest }
-            }
-            _ => newest,
+        Some(Arc::new(match proof {
+            Some(proved_at) => Session { proved_at, proved_by: self.me.clone(), ..newest },
+            None => newest,
         }))
-    }
-
-    /// Whether our own proof of `at` says more than the one that a state bears: it is later, or that one is another node's and ahead of our
-    /// clock, so that nobody can say how old it is.
-    fn is_worth_more(&self, at: Timestamp, session: &Session, now: Timestamp) -> bool {
-        at > session.proved_at || session.proved_by != self.me && session.proved_at > now
     }
 
     fn unpacked(&self, state: &State) -> Option<Session> {
@@ -102,13 +100,15 @@ impl Known {
             Err(error) => return tracing::error!(%error, "what a refresh brought cannot be kept for later requests"),
         };
         let state = State { renewed_at: renewed.renewed_at, packed };
-        let proved_at = Some(renewed.proved_at);
-        self.change(renewed, now, |_| Entry { newest: Some(state), proved_at, trouble: None });
+        self.change(renewed, now, |_| Entry { newest: Some(state), trouble: None });
+        self.learn_proof(renewed, renewed.proved_at, now);
     }
 
     /// Writes down that the identity server, asked at `proved_at`, said that `session` lives.
     pub(super) fn learn_proof(&self, session: &Session, proved_at: Timestamp, now: Timestamp) {
-        self.change(session, now, |entry| Entry { proved_at: entry.proved_at.max(Some(proved_at)), ..entry });
+        // The clock may have been set back: what lies ahead of it is no proof.
+        let later = |held: Option<&Timestamp>| held.filter(|at| **at <= now).map_or(proved_at, |at| proved_at.max(*at));
+        let _ = self.proofs.update(&session.adapter_session_id, now, |held| (later(held), now.plus(self.keep)));
     }
 
     /// Notes that nothing is to be sent before `until`.
@@ -151,6 +151,12 @@ impl Known {
             tracing::warn!(capacity = CAPACITY, "too many renewed sessions: what is known of one is forgotten early");
         }
     }
+}
+
+/// Whether our own proof of `at` says more than the one that a state bears: it is later, or that one lies ahead of our clock, so that nobody
+/// can say how old it is.
+fn is_worth_more(at: Timestamp, session: &Session, now: Timestamp) -> bool {
+    at <= now && (at > session.proved_at || session.proved_at > now)
 }
 
 impl Entry {

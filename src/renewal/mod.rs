@@ -15,14 +15,9 @@ mod budget;
 mod flights;
 mod known;
 mod proof;
+mod troubles;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     audit,
@@ -35,8 +30,9 @@ use crate::{
     status::Metrics,
 };
 use budget::Budget;
-use flights::{Boarding, Flights, Waiting};
+use flights::{Boarding, Flights, Kind, Waiting};
 use known::{Doubt, Known};
+use troubles::Troubles;
 
 /// When tokens are renewed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,8 +81,7 @@ pub struct Renewals {
     flights: Flights,
     known: Known,
     budget: Budget,
-    /// Nobody asks for a proof before this instant, in milliseconds on this node's clock: an outage costs one attempt a second.
-    proofs_pause_until: AtomicI64,
+    troubles: Troubles,
 }
 
 /// What somebody wants of a session.
@@ -94,6 +89,15 @@ pub struct Renewals {
 enum Wish {
     Proof(revocation::Doubt, Spending),
     Renewal,
+}
+
+impl Wish {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Proof(..) => Kind::Proof,
+            Self::Renewal => Kind::Renewal,
+        }
+    }
 }
 
 /// How the identity server is asked whether a session lives.
@@ -152,7 +156,7 @@ impl Renewals {
             flights: Flights::default(),
             known: Known::new(parts.incarnation.clone(), SessionCodec::new(), keep),
             budget: Budget::new(config.proofs_in_flight, config.proofs_per_second),
-            proofs_pause_until: AtomicI64::new(i64::MIN),
+            troubles: Troubles::default(),
             config,
             parts,
         }
@@ -172,24 +176,27 @@ impl Renewals {
 
     /// Renews `session`, or waits for whoever is at it. Dropping the future stops only the waiting.
     pub async fn renew(self: &Arc<Self>, session: Arc<Session>) -> Outcome {
-        let joined = self.go(session.clone(), Wish::Renewal).await;
-        match joined {
-            // Whoever was at it only proved it.
-            Outcome::Renewed(proved) if proved.renewed_at == session.renewed_at && self.is_due(&proved, self.now()) => {
-                self.go(proved, Wish::Renewal).await
+        match self.go(session.clone(), Wish::Renewal).await {
+            // Whoever was at it only wanted to know whether it lives, and may not have been allowed to renew it.
+            (Outcome::Renewed(proved), Kind::Proof) if self.is_due(&proved, self.now()) => {
+                self.go(proved, Wish::Renewal).await.0
             }
-            outcome => outcome,
+            (Outcome::Busy | Outcome::Lost | Outcome::Unavailable, Kind::Proof) => {
+                self.go(session, Wish::Renewal).await.0
+            }
+            (outcome, _) => outcome,
         }
     }
 
-    async fn go(self: &Arc<Self>, session: Arc<Session>, wish: Wish) -> Outcome {
-        let mut waiting = match self.take_off(session, wish) {
-            Ok(waiting) => waiting,
-            Err(outcome) => return outcome,
+    /// What came of it, and for what whoever was at it had set out.
+    async fn go(self: &Arc<Self>, session: Arc<Session>, wish: Wish) -> (Outcome, Kind) {
+        let (mut waiting, kind) = match self.take_off(session, wish) {
+            Ok(aloft) => aloft,
+            Err(outcome) => return (outcome, wish.kind()),
         };
         let landed = waiting.wait_for(Option::is_some).await;
         // A task that is gone without a word: the process is about to end.
-        landed.ok().and_then(|outcome| outcome.clone()).unwrap_or(Outcome::Unavailable)
+        (landed.ok().and_then(|outcome| outcome.clone()).unwrap_or(Outcome::Unavailable), kind)
     }
 
     fn now(&self) -> Timestamp {
@@ -198,11 +205,11 @@ impl Renewals {
 
     /// Joins the flight of this session, or begins one. What is known is looked at while nobody can land or take off, since a flight
     /// writes down what it brought before it lands.
-    fn take_off(self: &Arc<Self>, session: Arc<Session>, wish: Wish) -> Result<Waiting, Outcome> {
+    fn take_off(self: &Arc<Self>, session: Arc<Session>, wish: Wish) -> Result<(Waiting, Kind), Outcome> {
         let id = session.adapter_session_id.clone();
         let now = self.now();
-        let (seat, waiting) = match self.flights.board(&id, || self.known_outcome(&session, wish, now)) {
-            Boarding::Joined(waiting) => return Ok(waiting),
+        let (seat, waiting) = match self.flights.board(&id, wish.kind(), || self.known_outcome(&session, wish, now)) {
+            Boarding::Joined(waiting, kind) => return Ok((waiting, kind)),
             Boarding::Needless(outcome) => return Err(outcome),
             Boarding::Full => {
                 self.parts.metrics.refresh("no_room");
@@ -219,16 +226,15 @@ impl Renewals {
             };
             seat.land(outcome);
         });
-        Ok(waiting)
+        Ok((waiting, wish.kind()))
     }
 
     /// What can be said without asking the provider.
     fn known_outcome(&self, session: &Arc<Session>, wish: Wish, now: Timestamp) -> Option<Outcome> {
         let newer = self.known.newer(session, now);
         if let Wish::Proof(..) = wish {
-            let is_pausing = now < Timestamp::from_millis(self.proofs_pause_until.load(Ordering::Relaxed));
             // Somebody asked since this request looked.
-            return newer.map(Outcome::Renewed).or(is_pausing.then_some(Outcome::Unavailable));
+            return newer.map(Outcome::Renewed).or(self.troubles.is_pausing().then_some(Outcome::Unavailable));
         }
         let renewed = newer.as_ref().filter(|newer| newer.renewed_at > session.renewed_at);
         if let Some(renewed) = renewed.filter(|renewed| !self.config.is_time_for(renewed, now)) {

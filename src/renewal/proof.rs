@@ -1,14 +1,11 @@
 //! Proofs: the identity server is asked whether a session lives, without its tokens being spent where that can be had. They fly as refreshes
 //! do, so that nobody asks while somebody refreshes.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::{Outcome, PAUSE, ProveBy, Renewals, Spending, Wish, known};
+use super::{Outcome, ProveBy, Renewals, Spending, Wish, known};
 use crate::{
     audit,
     domain::{Session, Timestamp},
@@ -23,10 +20,10 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 impl Renewals {
     /// Asks the identity server whether `session` lives, or waits for whoever does. Dropping the future stops only the waiting.
     pub async fn prove(self: &Arc<Self>, session: Arc<Session>, doubt: Doubt, spending: Spending) -> Outcome {
-        let mut outcome = self.go(session.clone(), Wish::Proof(doubt, spending)).await;
+        let (mut outcome, _) = self.go(session.clone(), Wish::Proof(doubt, spending)).await;
         if matches!(outcome, Outcome::Lost) && spending == Spending::Allowed && session.tokens.refresh.is_some() {
             // Perhaps whoever was at it must not refresh.
-            outcome = self.go(session.clone(), Wish::Renewal).await;
+            (outcome, _) = self.go(session.clone(), Wish::Renewal).await;
         }
         self.parts.metrics.proof(doubt.word(), outcome.word());
         audit::proved(doubt.word(), outcome.word(), &session, self.now());
@@ -36,15 +33,24 @@ impl Renewals {
     pub(super) async fn fly_for_proof(&self, session: Arc<Session>, doubt: Doubt, spending: Spending) -> Outcome {
         let Some(_leave) = self.budget.leave().await else { return Outcome::Busy };
         let session = self.newer(&session, self.now()).unwrap_or(session);
-        let by_refresh = self.parts.prove_by == ProveBy::Refresh && doubt != Doubt::Deaf;
-        if by_refresh && spending == Spending::Allowed && session.tokens.refresh.is_some() {
-            return self.fly_if_settled(session).await;
+        let may_spend = spending == Spending::Allowed && session.tokens.refresh.is_some();
+        // A token that may be spent already is not sent while there is another way to ask.
+        let is_clean = self.known.doubt(&session, self.now()) == known::Doubt::None;
+        if self.parts.prove_by == ProveBy::Refresh && doubt != Doubt::Deaf && may_spend && is_clean {
+            return self.fly(session).await;
         }
-        match self.ask(&session).await {
+        let answer = self.ask(&session).await;
+        if let Err(ProofError::Unavailable(_)) = &answer {
+            self.troubles.unanswered(&session.adapter_session_id);
+        } else {
+            self.troubles.answered();
+        }
+        match answer {
             Ok(proof) => self.proved(&session, proof.asked_at),
-            Err(ProofError::Refused | ProofError::Nowhere) if spending == Spending::Allowed => {
-                self.fly_if_settled(session).await
-            }
+            Err(ProofError::Refused) if may_spend => self.fly_if_settled(session).await,
+            // There the access token says nothing of the session; its refresh token does, if it may be sent.
+            Err(ProofError::Nowhere) if may_spend && is_clean => self.fly(session).await,
+            Err(ProofError::Nowhere) if may_spend => Outcome::Unavailable,
             Err(ProofError::Refused | ProofError::Nowhere) => Outcome::Lost,
             Err(error @ ProofError::OtherSubject) => {
                 let subject = &session.principal.subject;
@@ -53,7 +59,6 @@ impl Renewals {
             }
             Err(error @ ProofError::Unavailable(_)) => {
                 tracing::warn!(%error, "the identity server cannot be asked whether a session lives");
-                self.proofs_pause_until.store(self.now().plus(PAUSE).as_millis(), Ordering::Relaxed);
                 Outcome::Unavailable
             }
         }

@@ -49,7 +49,7 @@ fn id(text: &str) -> AdapterSessionId {
 }
 
 fn first(flights: &Flights, text: &str) -> (Seat, Waiting) {
-    match flights.board(&id(text), || None) {
+    match flights.board(&id(text), Kind::Renewal, || None) {
         Boarding::First(seat, waiting) => (seat, waiting),
         other => panic!("{other:?}"),
     }
@@ -63,7 +63,9 @@ fn heard(waiting: &Waiting) -> Option<Outcome> {
 fn who_comes_during_a_flight_joins_it_and_hears_its_outcome() {
     let flights = Flights::default();
     let (seat, waiting) = first(&flights, "one");
-    let Boarding::Joined(joined) = flights.board(&id("one"), || panic!("nobody is asked while one flies")) else {
+    let Boarding::Joined(joined, Kind::Renewal) =
+        flights.board(&id("one"), Kind::Renewal, || panic!("nobody is asked while one flies"))
+    else {
         panic!("two fly at once");
     };
     let (_other, _) = first(&flights, "two");
@@ -85,8 +87,8 @@ fn whoever_comes_after_a_landing_was_heard_of_is_not_told_of_it() {
             }
             // And the one that has landed does not take this one's place away.
             let (_next, _) = first(&flights, "one");
-            let joining = flights.board(&id("one"), || None);
-            assert!(matches!(joining, Boarding::Joined(_)), "{joining:?}");
+            let joining = flights.board(&id("one"), Kind::Renewal, || None);
+            assert!(matches!(joining, Boarding::Joined(..)), "{joining:?}");
         });
     }
 }
@@ -94,7 +96,10 @@ fn whoever_comes_after_a_landing_was_heard_of_is_not_told_of_it() {
 #[test]
 fn nobody_flies_for_what_is_known() {
     let flights = Flights::default();
-    assert!(matches!(flights.board(&id("one"), || Some(Outcome::Lost)), Boarding::Needless(Outcome::Lost)));
+    assert!(matches!(
+        flights.board(&id("one"), Kind::Renewal, || Some(Outcome::Lost)),
+        Boarding::Needless(Outcome::Lost)
+    ));
     first(&flights, "one");
 }
 
@@ -112,9 +117,9 @@ fn a_seat_that_is_dropped_leaves_nobody_waiting_and_its_place_free() {
 fn flights_have_a_bound_and_whoever_is_aloft_can_still_be_joined() {
     let flights = Flights::default();
     let mut seats: Vec<_> = (0..flights::MOST).map(|n| first(&flights, &n.to_string())).collect();
-    assert!(matches!(flights.board(&id("one more"), || None), Boarding::Full));
-    assert!(matches!(flights.board(&id("0"), || None), Boarding::Joined(_)));
-    assert!(matches!(flights.board(&id("known"), || Some(Outcome::Lost)), Boarding::Needless(_)));
+    assert!(matches!(flights.board(&id("one more"), Kind::Renewal, || None), Boarding::Full));
+    assert!(matches!(flights.board(&id("0"), Kind::Renewal, || None), Boarding::Joined(..)));
+    assert!(matches!(flights.board(&id("known"), Kind::Renewal, || Some(Outcome::Lost)), Boarding::Needless(_)));
     seats.pop();
     first(&flights, "one more");
 }

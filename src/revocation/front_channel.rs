@@ -2,15 +2,13 @@
 //! a session that one of them names is proved before it is served again. They live in a small table of their own, at a limited rate, so that
 //! a flood of them costs nobody else's revocations their place.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::digest::Digest;
 use crate::{
     domain::Timestamp,
     expiring::{Expiring, Room},
+    rate::Rate,
 };
 
 /// Most hints held; at the rate below no more come in the life of one.
@@ -32,19 +30,12 @@ pub enum Hinted {
 #[derive(Debug)]
 pub(super) struct Hints {
     held: Expiring<Digest, Timestamp>,
-    bucket: Mutex<Bucket>,
-}
-
-#[derive(Debug)]
-struct Bucket {
-    tokens: u32,
-    filled_at: Timestamp,
+    rate: Rate,
 }
 
 impl Default for Hints {
     fn default() -> Self {
-        let bucket = Mutex::new(Bucket { tokens: BURST, filled_at: Timestamp::from_secs(0) });
-        Self { held: Expiring::with_capacity(CAPACITY), bucket }
+        Self { held: Expiring::with_capacity(CAPACITY), rate: Rate::new(BURST, PER_SECOND) }
     }
 }
 
@@ -52,7 +43,7 @@ impl Hints {
     /// Notes that the session at the identity server with this digest may have ended. Says whether there was room for it.
     pub(super) fn note(&self, sid: Digest, hinted: Hinted, now: Timestamp, keep: Duration) -> bool {
         let is_held = self.held.read(&sid, now, |_| ()).is_some();
-        if hinted == Hinted::Unknown && !is_held && !self.take_token(now) {
+        if hinted == Hinted::Unknown && !is_held && !self.rate.admits(now) {
             return false;
         }
         match self.held.update(&sid, now, |_| (now, now.plus(keep))) {
@@ -67,18 +58,6 @@ impl Hints {
     /// When a hint about it was heard last.
     pub(super) fn heard(&self, sid: Digest, now: Timestamp) -> Option<Timestamp> {
         self.held.read(&sid, now, |heard| *heard)
-    }
-
-    fn take_token(&self, now: Timestamp) -> bool {
-        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        let seconds = u32::try_from(now.since(bucket.filled_at).as_secs()).unwrap_or(u32::MAX);
-        if seconds > 0 {
-            bucket.tokens = bucket.tokens.saturating_add(seconds.saturating_mul(PER_SECOND)).min(BURST);
-            bucket.filled_at = now;
-        }
-        let has_one = bucket.tokens > 0;
-        bucket.tokens = bucket.tokens.saturating_sub(1);
-        has_one
     }
 }
 

@@ -183,20 +183,25 @@ impl Horizon {
         !self.is_own(proof) && proof.at > self.started.plus(self.config.skew)
     }
 
-    /// Hears nothing that counts for `proof-life` from `now` on. Says whether that is news.
-    pub fn deafen(&self, now: Timestamp) -> bool {
-        let until = now.plus(self.config.proof_life);
-        let was_deaf = self.is_deaf(now);
+    /// Hears nothing that counts until `proof-life` after `at`. Says whether that is news.
+    pub fn deafen(&self, at: Timestamp, now: Timestamp) -> bool {
+        let until = at.plus(self.config.proof_life);
+        if until <= now {
+            return false;
+        }
+        let is_news = !self.is_deaf(now);
         self.ground.rcu(|ground| Ground { since: ground.since.max(until), before: None });
-        !was_deaf
+        is_news
     }
 
     /// Takes note of the identity server's clock: it wrote `stamped` (whole seconds) between `asked` and `answered` on ours. A node whose clock
-    /// differs by more than `skew` cannot tell what came before what, and hears nothing that counts. Gives the difference in milliseconds.
+    /// differs by more than `skew`, twice in a row, cannot tell what came before what, and hears nothing that counts. Gives the difference in
+    /// milliseconds.
     pub fn hear_clock(&self, stamped: Timestamp, asked: Timestamp, answered: Timestamp) -> i64 {
         let offset = offset(stamped, asked, answered);
-        self.offset.store(offset, Ordering::Relaxed);
-        if Duration::from_millis(offset.unsigned_abs()) > self.config.skew && self.deafen(answered) {
+        let before = self.offset.swap(offset, Ordering::Relaxed);
+        let is_beyond = |offset: i64| Duration::from_millis(offset.unsigned_abs()) > self.config.skew;
+        if is_beyond(offset) && is_beyond(before) && self.deafen(answered, answered) {
             tracing::warn!(
                 offset_ms = offset,
                 "the identity server's clock differs from this node's by more than `skew`"
@@ -219,12 +224,10 @@ impl Horizon {
 
     /// Forgets that it has heard what came up to `at`: a revocation had to go that had been heard then.
     pub fn raise_ground(&self, at: Timestamp) {
-        self.ground.rcu(|ground| {
-            if at < ground.since {
-                return **ground;
-            }
-            let before = Some(Interval { ground: ground.since, heard: at });
-            Ground { since: at.plus(Duration::from_millis(1)), before }
+        // What was heard before may have lost something earlier in the same way.
+        self.ground.rcu(|ground| match **ground {
+            ground if at < ground.since => ground,
+            _ => Ground { since: at.plus(Duration::from_millis(1)), before: None },
         });
     }
 

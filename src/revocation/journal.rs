@@ -68,6 +68,8 @@ pub(super) struct KeptEntry {
     until: Timestamp,
 }
 
+/// How often one entry is written at the most while another process writes the file anew.
+const MOST_TRIES: usize = 4;
 const NAME: &str = "revocations.jsonl";
 /// A file that has not grown to this is not worth writing anew.
 const WORTH_COMPACTING: u64 = 4 << 20;
@@ -120,11 +122,17 @@ impl Inner {
     }
 
     fn append(&mut self, entry: &Entry, now: Timestamp) -> io::Result<()> {
-        if self.is_replaced() {
-            self.file = append_to(&self.path)?;
+        // Again where the file was written anew meanwhile: a line that stands twice harms nobody.
+        for _ in 0..MOST_TRIES {
+            if self.is_replaced() {
+                self.file = append_to(&self.path)?;
+            }
+            self.file.write_all(&entry.line()?)?;
+            self.file.sync_data()?;
+            if !self.is_replaced() {
+                break;
+            }
         }
-        self.file.write_all(&entry.line()?)?;
-        self.file.sync_data()?;
         if self.file.metadata()?.len() > WORTH_COMPACTING.max(2 * self.compacted) {
             *self = Self::compacted(self.path.clone(), now)?.0;
         }

@@ -14,12 +14,13 @@ mod marks;
 use std::{
     path::PathBuf,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
 
+use arc_swap::ArcSwapOption;
 use thiserror::Error;
 
 use crate::{
@@ -29,7 +30,7 @@ use crate::{
 use digest::{Digest, Digests};
 pub use front_channel::Hinted;
 use front_channel::Hints;
-use held::{Held, Hit};
+use held::{Cut, Held, Hit};
 pub use horizon::Doubt;
 use horizon::Horizon;
 use journal::Journal;
@@ -67,10 +68,18 @@ pub struct Revocations {
     digests: Digests,
     held: Expiring<Digest, Held>,
     hints: Hints,
-    /// Tokens from this instant and before count no more, whoever holds them; milliseconds on the identity server's clock.
-    everybody: AtomicI64,
+    everybody: Everybody,
     not_before: NotBefore,
     journal: Option<Journal>,
+}
+
+/// Since when everybody's sessions have ended.
+#[derive(Debug)]
+struct Everybody {
+    /// Tokens from this instant and before count no more, whoever holds them; milliseconds on the identity server's clock.
+    at: AtomicI64,
+    /// The same as the identity server said it last, with the time when that was heard: sessions of then are asked for.
+    there: ArcSwapOption<Cut>,
 }
 
 /// The one not-before of the realm or client, as it was pushed last.
@@ -171,7 +180,7 @@ impl Revocations {
             digests: Digests::default(),
             held: Expiring::with_capacity(capacity),
             hints: Hints::default(),
-            everybody: AtomicI64::new(NEVER),
+            everybody: Everybody { at: AtomicI64::new(NEVER), there: ArcSwapOption::empty() },
             not_before: NotBefore {
                 value: AtomicI64::new(NEVER),
                 ordered_at: Mutex::new(Timestamp::from_millis(NEVER)),
@@ -198,20 +207,22 @@ impl Revocations {
     pub fn revoke(&self, revocation: &Revocation<'_>, now: Timestamp) {
         let Revocation { target, cut, source, keep_until } = *revocation;
         let digest = match target {
-            Target::Everybody => {
-                self.everybody.fetch_max(cut.as_millis(), Ordering::AcqRel);
-                return;
-            }
+            Target::Everybody => return self.revoke_everybody(cut, source, now),
             Target::Session(id) => self.digests.session(id.as_str()),
             Target::Sid(sid) => self.digests.sid(sid.as_str()),
             Target::Subject(subject) => self.digests.subject(subject.as_str()),
         };
-        let new = match target {
-            Target::Session(_) => Held::Session { heard: now, source },
-            _ => Held::Cut { at: cut, heard: now, source },
-        };
+        let new = Held::of(target, cut, source, now);
         let room = self.held.keep(&digest, now, keep_until, |held| held.map_or(new, |held| held.joined(new)));
         self.make_good(room);
+    }
+
+    fn revoke_everybody(&self, at: Timestamp, source: Source, heard: Timestamp) {
+        if source == Source::IdentityServer {
+            let newer = Arc::new(Cut { at, heard });
+            self.everybody.there.rcu(|held| Some(held.clone().filter(|held| held.at >= at).unwrap_or(newer.clone())));
+        }
+        self.everybody.at.fetch_max(at.as_millis(), Ordering::AcqRel);
     }
 
     /// Revokes, and returns when that will outlive this process, if that was asked for. What the identity server knows is not written down.
@@ -245,11 +256,11 @@ impl Revocations {
     /// Never everybody's: Keycloak sends the greatest of realm, client *and user* with each token response.
     pub fn raise_not_before(&self, subject: &Subject, value: Timestamp, now: Timestamp, keep: Duration) {
         let digest = self.digests.subject_not_before(subject.as_str());
-        let is_held = |held: &Held| matches!(held, Held::NotBefore { at, .. } if *at == value);
+        let is_held = |held: &Held| matches!(held, Held::NotBefore(cut) if cut.at == value);
         if self.held.read(&digest, now, is_held) == Some(true) {
             return;
         }
-        let new = Held::NotBefore { at: value, heard: now };
+        let new = Held::NotBefore(Cut { at: value, heard: now });
         let room = self.held.keep(&digest, now, now.plus(keep), |held| held.map_or(new, |held| held.joined(new)));
         self.make_good(room);
     }
@@ -300,6 +311,20 @@ impl Revocations {
         self.horizon.doubts(proof, marks.share(), now).map_or(Verdict::Clear, Verdict::Doubtful)
     }
 
+    /// Whether what has just been proved may be used at `now`: whether its proof answers all that was heard.
+    /// If not, it was ended, or must be proved once more, since something was heard after that proof was asked for.
+    pub fn judge_proved<'a>(&self, marks: impl Into<Marks<'a>>, now: Timestamp) -> Verdict {
+        let marks = marks.into();
+        let Some(proof) = marks.proof else { return self.judge(marks, now) };
+        let is_older = |heard: Timestamp| proof.at < heard;
+        match self.hit(&marks, now) {
+            Hit::Ended => Verdict::Ended,
+            Hit::Asks { heard } if is_older(heard) => Verdict::Doubtful(Doubt::Cut),
+            _ if self.hinted_at(&marks, now).is_some_and(is_older) => Verdict::Doubtful(Doubt::Hint),
+            Hit::Asks { .. } | Hit::None => Verdict::Clear,
+        }
+    }
+
     /// As [`Revocations::judge`] for what is open already: it lives on what is heard alone, however old its proof is.
     pub fn judge_stream<'a>(&self, marks: impl Into<Marks<'a>>, now: Timestamp) -> Verdict {
         let marks = marks.into();
@@ -313,11 +338,27 @@ impl Revocations {
 
     fn hit(&self, marks: &Marks<'_>, now: Timestamp) -> Hit {
         let is_before = marks.token_iat.as_millis() < self.not_before.value.load(Ordering::Acquire);
-        if is_before || self.means_everybody(marks) { Hit::Ended } else { self.hit_by_name(marks, now) }
+        if is_before || self.means_everybody(marks) {
+            return Hit::Ended;
+        }
+        self.asks_everybody(marks).or(self.hit_by_name(marks, now))
+    }
+
+    /// A login, or a refresh, of while the end of everybody's sessions was being committed may have been ended with the others.
+    fn asks_everybody(&self, marks: &Marks<'_>) -> Hit {
+        let there = self.everybody.there.load();
+        let asks =
+            there.as_deref().filter(|_| marks.proof.is_some()).map(|cut| cut.asks(marks.established_at, &self.config));
+        match asks {
+            Some(Hit::Ended) => {
+                Hit::Asks { heard: there.as_deref().map_or(Timestamp::from_millis(NEVER), |cut| cut.heard) }
+            }
+            asks => asks.unwrap_or(Hit::None),
+        }
     }
 
     fn means_everybody(&self, marks: &Marks<'_>) -> bool {
-        marks.token_iat.as_millis() <= self.everybody.load(Ordering::Acquire)
+        marks.token_iat.as_millis() <= self.everybody.at.load(Ordering::Acquire)
     }
 
     fn hit_by_name(&self, marks: &Marks<'_>, now: Timestamp) -> Hit {
@@ -329,13 +370,17 @@ impl Revocations {
         let subject = self.digests.subject(marks.subject.as_str());
         let not_before = self.digests.subject_not_before(marks.subject.as_str());
         let digests = [session, sid, Some(subject), Some(not_before)].into_iter().flatten();
-        let hits = digests.filter_map(|digest| self.held.read(&digest, now, |held| held.hits(marks, self.config.skew)));
+        let hits = digests.filter_map(|digest| self.held.read(&digest, now, |held| held.hits(marks, &self.config)));
         hits.fold(Hit::None, Hit::or)
     }
 
     fn is_hinted(&self, marks: &Marks<'_>, proof: Proof<'_>, now: Timestamp) -> bool {
-        let heard = || self.hints.heard(self.digests.sid(marks.sid?.as_str()), now);
-        !self.hints.is_empty() && heard().is_some_and(|heard| !self.has_answered(proof, heard, now))
+        self.hinted_at(marks, now).is_some_and(|heard| !self.has_answered(proof, heard, now))
+    }
+
+    fn hinted_at(&self, marks: &Marks<'_>, now: Timestamp) -> Option<Timestamp> {
+        let sid = marks.sid.filter(|_| !self.hints.is_empty())?;
+        self.hints.heard(self.digests.sid(sid.as_str()), now)
     }
 
     /// Whether a proof answers what was heard: it was asked for when an end must have been committed; until then, if it is of this moment.
@@ -363,7 +408,7 @@ impl Revocations {
     /// How many revocations are held.
     #[must_use]
     pub fn len(&self) -> usize {
-        let registers = [self.everybody.load(Ordering::Relaxed), self.not_before.value.load(Ordering::Relaxed)];
+        let registers = [self.everybody.at.load(Ordering::Relaxed), self.not_before.value.load(Ordering::Relaxed)];
         self.held.len() + registers.iter().filter(|register| **register != NEVER).count()
     }
 

@@ -87,8 +87,8 @@ fn what_is_kept_for_long_is_not_forgotten_sooner_because_it_is_said_again() {
 }
 
 #[test]
-fn a_cut_ends_older_sessions_leaves_newer_ones_and_asks_about_those_in_between() {
-    let skew = Config::default().skew;
+fn a_cut_ends_older_sessions_leaves_newer_ones_and_asks_about_those_of_the_time_between() {
+    let Config { skew, settle, .. } = Config::default();
     let sid = Sid::new("ada's sid");
     let ada = Subject::new("ada");
     for target in [Target::Sid(&sid), Target::Subject(&ada)] {
@@ -97,10 +97,53 @@ fn a_cut_ends_older_sessions_leaves_newer_ones_and_asks_about_those_in_between()
         let judged = |established_at| node.judge(&Login::of("ada").established(established_at), NOW);
         assert_eq!(judged(NOW.minus(skew).minus(SECOND)), Verdict::Ended);
         assert_eq!(judged(NOW.minus(skew)), Verdict::Doubtful(Doubt::Cut));
-        assert_eq!(judged(NOW.plus(skew)), Verdict::Doubtful(Doubt::Cut));
-        assert_eq!(judged(NOW.plus(skew).plus(SECOND)), Verdict::Clear);
+        assert_eq!(judged(NOW.plus(settle).plus(skew)), Verdict::Doubtful(Doubt::Cut), "before the end was committed");
+        assert_eq!(judged(NOW.plus(settle).plus(skew).plus(SECOND)), Verdict::Clear);
         assert_eq!(node.judge(&Login::of("bob").established(NOW.minus(HOUR)), NOW), Verdict::Clear);
     }
+}
+
+#[test]
+fn who_came_while_the_end_of_everybody_was_being_committed_is_asked_for() {
+    let Config { skew, settle, .. } = Config::default();
+    let node = node();
+    node.revoke(&pushed(Target::Everybody, NOW), NOW);
+    let at = |seconds| NOW.plus(seconds * SECOND);
+    let login = |established_at| Login::of("ada").established(established_at);
+    assert_eq!(node.judge(&login(NOW), at(2)), Verdict::Ended);
+    assert_eq!(node.judge(login(at(1)).proved(at(1)), at(3)), Verdict::Doubtful(Doubt::Cut));
+    assert_eq!(node.judge(login(at(1)).proved(at(15)), at(60)), Verdict::Clear);
+    let late = NOW.plus(settle).plus(skew).plus(SECOND);
+    assert_eq!(node.judge(login(late).proved(late), late), Verdict::Clear);
+    let refreshed = Login { token_iat: at(1), ..login(NOW.minus(HOUR)) };
+    assert_eq!(node.judge(refreshed.proved(at(1)), at(3)), Verdict::Doubtful(Doubt::Cut), "a refresh of that time");
+    let ours = Revocation { source: Source::Ours, ..pushed(Target::Everybody, at(100)) };
+    node.revoke(&ours, at(100));
+    assert_eq!(node.judge(login(at(101)).proved(at(101)), at(102)), Verdict::Clear, "nobody there knows of ours");
+}
+
+#[test]
+fn a_proof_answers_what_was_heard_before_it_was_asked_for_and_nothing_later() {
+    let (node, ada) = (node(), Login::of("ada").established(NOW));
+    node.revoke(&pushed(Target::Sid(&ada.sid), NOW), NOW);
+    let slow = NOW.plus(10 * SECOND);
+    assert_eq!(node.judge_proved(ada.proved(NOW.minus(SECOND)), slow), Verdict::Doubtful(Doubt::Cut));
+    assert_eq!(node.judge_proved(ada.proved(NOW.plus(SECOND)), slow), Verdict::Clear, "however long it took");
+    assert!(node.hint(&ada.sid, Hinted::Unknown, NOW.plus(2 * SECOND)));
+    assert_eq!(node.judge_proved(ada.proved(NOW.plus(SECOND)), slow), Verdict::Doubtful(Doubt::Hint));
+    node.revoke(&pushed(Target::Session(&ada.id), slow), slow);
+    assert_eq!(node.judge_proved(ada.proved(slow), slow), Verdict::Ended);
+}
+
+#[test]
+fn our_own_cut_and_the_identity_servers_stand_beside_each_other() {
+    let (node, ada) = (node(), Login::of("ada").established(NOW));
+    node.revoke(&pushed(Target::Subject(&ada.subject), NOW), NOW);
+    node.revoke(&Revocation { source: Source::Ours, ..pushed(Target::Subject(&ada.subject), NOW.minus(HOUR)) }, NOW);
+    assert_eq!(node.judge(&ada, NOW), Verdict::Doubtful(Doubt::Cut), "an older cut of ours takes no asking away");
+    node.revoke(&Revocation { source: Source::Ours, ..pushed(Target::Subject(&ada.subject), NOW) }, NOW);
+    node.revoke(&pushed(Target::Subject(&ada.subject), NOW.plus(SECOND)), NOW);
+    assert_eq!(node.judge(&ada, NOW), Verdict::Ended, "nor a newer one of theirs ours");
 }
 
 #[test]
@@ -208,7 +251,7 @@ fn a_stream_lives_on_what_is_heard_however_old_its_proof_is() {
     let later = NOW.plus(2 * HOUR);
     assert_eq!(node.judge(&ada, later), Verdict::Doubtful(Doubt::Age));
     assert_eq!(node.judge_stream(&ada, later), Verdict::Clear);
-    node.horizon().deafen(later);
+    node.horizon().deafen(later, later);
     assert_eq!(node.judge_stream(&ada, later), Verdict::Doubtful(Doubt::Age));
 }
 

@@ -53,6 +53,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "status",
             "tls",
             "lifecycle",
+            "rate",
             "domain",
         ],
     ),
@@ -91,7 +92,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("renewal", &["session", "endings", "revocation", "oidc", "status", "lifecycle", "audit", "expiring", "domain"]),
     // How sessions end, whoever ends them.
     ("endings", &["session", "revocation", "oidc", "status", "audit", "domain"]),
-    ("revocation", &["expiring", "domain"]),
+    ("revocation", &["expiring", "rate", "domain"]),
     ("oidc", &["http_client", "domain"]),
     (
         "admin",
@@ -106,6 +107,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "tls",
             "lifecycle",
             "audit",
+            "rate",
             "domain",
         ],
     ),
@@ -119,6 +121,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("telemetry", &["audit"]),
     ("audit", &["domain"]),
     ("expiring", &["domain"]),
+    ("rate", &["domain"]),
     ("remembered", &["domain"]),
     ("domain", &[]),
 ];
@@ -132,7 +135,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("actix_service", &["app::listener"]),
     ("actix_web", &["admin", "app::listener", "front"]),
     ("aes_gcm", &["session::sealed"]),
-    ("arc_swap", &["app", "front", "oidc", "revocation::horizon", "tls::listener"]),
+    ("arc_swap", &["app", "front", "oidc", "revocation", "tls::listener"]),
     ("base64", &["config", "domain::random", "message", "oidc", "proxy::authenticate", "session"]),
     ("bytes", &["admin", "forms", "front::tunnel", "message", "proxy"]),
     ("clap", &["commands", "main"]),

@@ -46,6 +46,8 @@ pub enum AdminWord {
 /// An admin action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminAction {
+    /// Its `id`, for logs; whoever signed it chose it.
+    pub id: Option<String>,
     /// When it was made, on the identity server's clock: the milliseconds that end its `id`, or where there are none, the 30 seconds before
     /// `expiration`.
     pub issued_at: Timestamp,
@@ -193,6 +195,7 @@ impl Verifier {
         }
         let not_before = claims.instant("notBefore")?;
         Ok(Verified::vouch(AdminAction {
+            id: claims.text("id")?.map(str::to_owned),
             issued_at: issued_at(claims.text("id")?, expiration),
             order: content(word, &claims)?, // 7
             not_before: not_before.filter(|value| word == AdminWord::Logout && value.as_secs() > 0),

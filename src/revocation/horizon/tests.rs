@@ -47,7 +47,9 @@ fn another_node_at_work_is_known_by_its_proofs() {
     let proved = |by, after| horizon.betrays_others(Proof { at: NOW.plus(secs(after)), by });
     assert!(!proved(&them, 5), "the one that this one follows, by a clock that may differ");
     assert!(proved(&them, 6) && !proved(&me, 6));
-    assert!(horizon.deafen(NOW.plus(secs(60))) && !horizon.deafen(NOW.plus(secs(90))), "it is news once");
+    let deafened = |at, now| horizon.deafen(NOW.plus(secs(at)), NOW.plus(secs(now)));
+    assert!(deafened(60, 60) && !deafened(90, 90), "it is news once");
+    assert!(!deafened(80, 1_000), "and a proof of long ago is none");
     let own = Proof { at: NOW.plus(secs(100)), by: &me };
     assert_eq!(horizon.doubts(own, Share(512), NOW.plus(secs(131))), Some(Doubt::Deaf));
     assert!(horizon.is_deaf(NOW.plus(secs(689))) && !horizon.is_deaf(NOW.plus(secs(690))));
@@ -65,6 +67,8 @@ fn the_identity_servers_clock_is_measured_as_far_as_whole_seconds_tell() {
     let horizon = Horizon::new(Config::default(), NodeIncarnation::new("me"), at(0));
     assert_eq!(horizon.hear_clock(at(9_000), at(3_900), at(4_000)), 5_000);
     assert!(!horizon.is_deaf(at(4_000)), "as much as is accepted");
+    assert_eq!(horizon.hear_clock(at(10_000), at(3_900), at(4_000)), 6_000);
+    assert!(!horizon.is_deaf(at(4_000)), "one measurement is none");
     assert_eq!(horizon.hear_clock(at(10_000), at(3_900), at(4_000)), 6_000);
     assert!(horizon.is_deaf(at(4_000)));
     assert_eq!(horizon.at_the_identity_server(at(4_000)), at(10_000));
@@ -177,7 +181,7 @@ impl Model {
         let login = &mut self.logins[login];
         let proof = Proof { at: login.proved_at, by: &login.proved_by };
         if revocations.horizon().betrays_others(proof) {
-            revocations.horizon().deafen(clock);
+            revocations.horizon().deafen(proof.at, clock);
         }
         match revocations.judge(login.marks(), clock) {
             Verdict::Ended => None,
@@ -185,9 +189,26 @@ impl Model {
             Verdict::Doubtful(_) if login.committed_at.is_some_and(|at| at <= self.now) => None,
             Verdict::Doubtful(_) => {
                 (login.proved_at, login.proved_by) = (clock, me.clone());
-                revocations.check(login.marks(), clock).ok().map(|()| true)
+                let is_clear = revocations.judge_proved(login.marks(), clock) == Verdict::Clear;
+                is_clear.then_some(true)
             }
         }
+    }
+
+    /// The user of an ended session signs in again under the same `sid`, perhaps before the end is committed, which then ends this login too.
+    fn log_in_again(&mut self, before: usize, node: usize) {
+        let count = self.logins.len();
+        self.log_in(node);
+        if self.logins.len() == count {
+            return;
+        }
+        let Login { sid, subject, committed_at, ended_at, .. } = &self.logins[before];
+        let is_caught = committed_at.filter(|at| self.now < *at);
+        let (sid, subject, pushed) = (sid.clone(), subject.clone(), ended_at.is_some());
+        let again = &mut self.logins[count];
+        (again.sid, again.subject) = (sid, subject);
+        again.committed_at = is_caught;
+        again.ended_at = is_caught.filter(|_| pushed);
     }
 
     fn step(&mut self, crashes: bool) {
@@ -201,6 +222,12 @@ impl Model {
             }
             2 if crashes && self.draw(8) == 0 => self.nodes[node].up = None,
             3 if self.nodes[node].up.is_none() => self.start(node),
+            4 if !self.logins.is_empty() => {
+                let ending =
+                    (0..self.logins.len()).filter(|n| self.logins[*n].committed_at.is_some_and(|at| at > self.now));
+                let before = ending.last().unwrap_or_else(|| self.logins.len() - 1);
+                self.log_in_again(before, node);
+            }
             _ if !self.logins.is_empty() => {
                 let login = self.pick(self.logins.len());
                 let served = self.request(login, node);

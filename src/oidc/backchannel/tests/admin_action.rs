@@ -48,6 +48,7 @@ fn everybody() -> AdminContent {
 #[test]
 fn a_logout_names_sessions_by_both_ids_and_when_it_was_made() {
     let expected = AdminAction {
+        id: Some(format!("6f0e9cf1-5b3e-4ac5-b1d5-0c5d6a4f1f7c-{MADE}")),
         issued_at: Timestamp::from_millis(MADE),
         order: sessions(&["a1"], &["s1", "s2"]),
         not_before: None,
