@@ -2,6 +2,7 @@
 //! stores and clients; nobody imports it but the commands.
 
 mod listener;
+mod logout_hook;
 mod registrar;
 
 use std::{fmt, future::Future, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
@@ -14,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     admin::{Admin, BackChannel, REFUSED_WRITTEN},
     background::{
+        app_hook::AppHook,
         certificate::CertificateWatch,
         discovery::Discovery,
         registration::{self, Registration},
@@ -21,7 +23,7 @@ use crate::{
     },
     config::Config,
     domain::{Clock, NodeIncarnation, Random, opaque_token},
-    endings::Endings,
+    endings::{Endings, Notices},
     front::Worker,
     lifecycle::{Errands, Shutdown, Supervisor},
     login::{self, Login},
@@ -54,6 +56,7 @@ pub struct App {
     discovery: Discovery,
     registration: Option<Registration>,
     stream_watch: StreamWatch,
+    logout_hook: Option<AppHook>,
     errands: Errands,
     /// How long one call to the identity server may take: its answer may be worth a session.
     errand_patience: Duration,
@@ -128,7 +131,9 @@ impl App {
         let public_tls = Encryption::of("public", config.tls.as_ref(), &metrics)?;
         let admin_tls = Encryption::of("admin", config.admin.tls.as_ref(), &metrics)?;
         let provider = Arc::new(Provider::build(config.oidc.clone(), world.clock.clone(), world.random.clone())?);
-        let lasting = Lasting::build(&config, provider.clone(), metrics.clone(), world)?;
+        let (notices, told) = logout_hook::notices(&config);
+        let logout_hook = logout_hook::build(&config, told, &metrics, world);
+        let lasting = Lasting::build(&config, provider.clone(), notices, metrics.clone(), world)?;
         let node = Arc::new(registrar::status(&config));
         let registration = registrar::build(&config, provider.clone(), &node, &readiness, &metrics, world);
         let status = Arc::new(Admin {
@@ -162,6 +167,7 @@ impl App {
             discovery,
             registration,
             stream_watch,
+            logout_hook,
             errands: lasting.errands,
             errand_patience,
             random: world.random.clone(),
@@ -195,6 +201,9 @@ impl App {
         supervisor.spawn("discovery", self.discovery.run(shutdown.clone()));
         let registrar = registrar::start(self.registration);
         supervisor.spawn("stream watch", self.stream_watch.run(shutdown.clone()));
+        if let Some(hook) = self.logout_hook {
+            supervisor.spawn("application's hook", hook.run(shutdown.clone()));
+        }
         for encryption in [self.public_tls, self.admin_tls].into_iter().flatten() {
             supervisor.spawn("certificate", encryption.watch.run(shutdown.clone()));
         }
@@ -270,6 +279,7 @@ impl Lasting {
     fn build(
         config: &Config,
         provider: Arc<Provider>,
+        notices: Option<Notices>,
         metrics: Arc<Metrics>,
         world: &World,
     ) -> Result<Self, StartError> {
@@ -280,7 +290,7 @@ impl Lasting {
             streams: Arc::default(),
             active: Arc::default(),
             table: Arc::new(SessionTable::new(config.session.capacity, metrics.clone())),
-            notices: None,
+            notices,
             metrics: metrics.clone(),
             clock: world.clock.clone(),
             max: config.session.lifetimes.max,

@@ -82,8 +82,21 @@ pub struct Ended {
     pub streams: usize,
 }
 
+/// The same, and which sessions those were.
+#[derive(Default)]
+struct Ending {
+    sessions: Vec<ActiveSession>,
+    streams: usize,
+}
+
 /// Notices that wait at the most. Beyond that they are not sent: an application that does not answer must not fill this process.
 const MOST_NOTICES: usize = 1024;
+
+impl Ending {
+    fn counted(&self) -> Ended {
+        Ended { sessions: self.sessions.len(), streams: self.streams }
+    }
+}
 
 impl Notices {
     /// Where notices go in, and where they come out.
@@ -93,10 +106,10 @@ impl Notices {
         (Self(sender), receiver)
     }
 
-    fn send(&self, notice: Notice) {
-        if self.0.try_send(notice).is_err() {
-            tracing::warn!("the application is not told of a session that ended: too many notices wait");
-        }
+    /// Sends one, if there is room; says whether there was. Whoever ends a session waits for no application.
+    #[must_use]
+    pub fn send(&self, notice: Notice) -> bool {
+        self.0.try_send(notice).is_ok()
     }
 }
 
@@ -139,13 +152,31 @@ impl Endings {
         let keep_until = session.opened_at.plus(self.max);
         let target = Target::Session(&session.adapter_session_id);
         let cut = session.token_iat;
-        let ended = self.revoke(&Revocation { target, cut, source: by.source(), keep_until }, by).await;
-        audit::ended(by.word(), session, ended.streams, self.clock.now());
-        ended
+        let ending = self.revoke(&Revocation { target, cut, source: by.source(), keep_until }, by).await;
+        audit::ended(by.word(), session, ending.streams, self.clock.now());
+        self.tell(&[target], &ending.sessions, by);
+        ending.counted()
     }
 
     /// Ends what `target` means, of before `cut` (the identity server's clock).
     pub async fn end(&self, target: Target<'_>, cut: Timestamp, by: By) -> Ended {
+        self.end_each(&[target], cut, by).await
+    }
+
+    /// Ends what these mean, which one message names together: the application is told once of each session, by however many of them it was
+    /// meant.
+    pub async fn end_each(&self, targets: &[Target<'_>], cut: Timestamp, by: By) -> Ended {
+        let mut all = Ending::default();
+        for target in targets {
+            let Ending { sessions, streams } = self.end_one(*target, cut, by).await;
+            all.sessions.extend(sessions);
+            all.streams += streams;
+        }
+        self.tell(targets, &all.sessions, by);
+        all.counted()
+    }
+
+    async fn end_one(&self, target: Target<'_>, cut: Timestamp, by: By) -> Ending {
         let now = self.clock.now();
         let keep_until = match by.source() {
             Source::IdentityServer => self.revocations.until_proved(now),
@@ -193,7 +224,7 @@ impl Endings {
         self.revocations.hint(sid, hinted, now)
     }
 
-    async fn revoke(&self, revocation: &Revocation<'_>, by: By) -> Ended {
+    async fn revoke(&self, revocation: &Revocation<'_>, by: By) -> Ending {
         let now = self.clock.now();
         if let Err(error) = self.revocations.revoke_for_good(revocation, now).await {
             tracing::error!(%error, "a session that was ended here may come back with a restart");
@@ -201,11 +232,7 @@ impl Endings {
         // Only now: a stream that is being opened meanwhile has to find the session ended.
         let target = revocation.target;
         let streams = self.close_streams(by, |owner| concerns(target, &owner.into()));
-        let sessions = self.tidy_up(target, now);
-        if by.is_outside() {
-            self.tell(target, &sessions, by);
-        }
-        Ended { sessions: sessions.len(), streams }
+        Ending { sessions: self.tidy_up(target, now), streams }
     }
 
     /// Closes every stream that is meant and lives no more, or may not: who was not meant opens it again.
@@ -238,17 +265,30 @@ impl Endings {
         ended
     }
 
-    fn tell(&self, target: Target<'_>, ended: &[ActiveSession], by: By) {
-        let Some(notices) = &self.notices else { return };
-        let nobody = Notice { by, everybody: false, subject: None, sid: None, session: None };
-        match target {
-            Target::Everybody => notices.send(Notice { everybody: true, ..nobody }),
-            _ if !ended.is_empty() => ended.iter().for_each(|seen| notices.send(Notice::of(seen, by))),
-            Target::Session(id) => notices.send(Notice { session: Some(id.clone()), ..nobody }),
-            Target::Sid(sid) => notices.send(Notice { sid: Some(sid.clone()), ..nobody }),
-            Target::Subject(subject) => notices.send(Notice { subject: Some(subject.clone()), ..nobody }),
+    /// Tells the application of what was ended from outside: of each session that was known here, and of what is named but was not.
+    fn tell(&self, targets: &[Target<'_>], ended: &[ActiveSession], by: By) {
+        let Some(notices) = self.notices.as_ref().filter(|_| by.is_outside()) else { return };
+        // Who hears that all are meant needs no list.
+        let each = if targets.contains(&Target::Everybody) { &[] } else { ended };
+        let known = each.iter().map(|seen| Notice::of(seen, by));
+        let unknown = unknown(targets, ended).map(|target| Notice::of_unknown(target, by));
+        let dropped = known.chain(unknown).filter(|notice| !notices.send(notice.clone())).count();
+        if dropped > 0 {
+            self.metrics.app_hooks_dropped(dropped);
+            tracing::warn!(dropped, "the application is not told of sessions that ended: too many notices wait");
         }
     }
+}
+
+/// Those targets that no session in `ended` stands for. Keycloak names a session by two ids, without saying which two belong together: where
+/// there is its own, which the application may know, ours says nothing more.
+fn unknown<'a>(targets: &'a [Target<'a>], ended: &'a [ActiveSession]) -> impl Iterator<Item = Target<'a>> {
+    let by_sid = targets.iter().any(|target| matches!(target, Target::Sid(_)));
+    targets.iter().copied().filter(move |target| match target {
+        Target::Everybody => true,
+        Target::Session(_) if by_sid => false,
+        target => !ended.iter().any(|seen| concerns(*target, &seen.into())),
+    })
 }
 
 impl Notice {
@@ -259,6 +299,16 @@ impl Notice {
             subject: Some(seen.subject.clone()),
             sid: seen.sid.clone(),
             session: Some(seen.id.clone()),
+        }
+    }
+
+    fn of_unknown(target: Target<'_>, by: By) -> Self {
+        let nobody = Self { by, everybody: false, subject: None, sid: None, session: None };
+        match target {
+            Target::Everybody => Self { everybody: true, ..nobody },
+            Target::Session(id) => Self { session: Some(id.clone()), ..nobody },
+            Target::Sid(sid) => Self { sid: Some(sid.clone()), ..nobody },
+            Target::Subject(subject) => Self { subject: Some(subject.clone()), ..nobody },
         }
     }
 }

@@ -42,12 +42,9 @@ impl BackChannel {
                 Noted { everybody: true, ..Noted::default() }
             }
             AdminContent::Logout(LogoutTargets::Sessions { adapter_session_ids, sids }) => {
-                for id in adapter_session_ids {
-                    self.endings.end(Target::Session(id), action.issued_at, By::Keycloak).await;
-                }
-                for sid in sids {
-                    self.endings.end(Target::Sid(sid), action.issued_at, By::Keycloak).await;
-                }
+                let ours = adapter_session_ids.iter().map(Target::Session);
+                let targets: Vec<Target<'_>> = ours.chain(sids.iter().map(Target::Sid)).collect();
+                self.endings.end_each(&targets, action.issued_at, By::Keycloak).await;
                 tracing::info!(sessions = adapter_session_ids.len(), "the identity server ended sessions");
                 Noted { sessions: adapter_session_ids.len(), sids: sids.len(), ..Noted::default() }
             }

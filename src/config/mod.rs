@@ -6,6 +6,7 @@
 
 mod address;
 mod app_cookies;
+mod app_hook;
 mod bearer;
 mod claims;
 mod cookie;
@@ -76,6 +77,8 @@ pub struct Config {
     pub session: session::Config,
     /// The session cookies of the application itself; empty: they are cookies like any other.
     pub app_cookies: Vec<session::AppCookie>,
+    /// Where the application wants to be told of sessions that end from outside, if it does.
+    pub app_hook: Option<proxy::event::Config>,
     /// What is believed of sessions, and for how long.
     pub revocation: revocation::Config,
     /// What becomes of sessions in an outage.

@@ -22,6 +22,8 @@ pub(super) enum PathError {
     NotAPath,
     #[error("may hold `*` as its last segment only, as in `/a/*`")]
     Wildcard,
+    #[error("must name one path, without `*`")]
+    Many,
     #[error("holds a character that a path writes as `%XX`")]
     Raw,
     #[error("holds a `%` that no two upper-case hexadecimal digits follow")]
@@ -55,6 +57,14 @@ pub(super) fn pattern(text: &str) -> Result<PathPattern, PathError> {
     }
     canonical(text)?;
     Ok(PathPattern::Exact(text.to_owned()))
+}
+
+/// `/a`: that path alone.
+pub(super) fn exact(text: &str) -> Result<&str, PathError> {
+    match pattern(text)? {
+        PathPattern::Exact(_) => Ok(text),
+        PathPattern::Below(_) => Err(PathError::Many),
+    }
 }
 
 fn canonical(text: &str) -> Result<(), PathError> {

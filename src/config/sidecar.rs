@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{
-    Config, Listen, address, app_cookies, bearer, claims, cookie,
+    Config, Listen, address, app_cookies, app_hook, bearer, claims, cookie,
     environment::Environment,
     horizon, keycloak, node, path, provider, redirect_rewrite, rules, tls,
     value::{Node, Object},
@@ -22,9 +22,10 @@ use crate::{
     telemetry::{self, AuditTo, LogFormat},
 };
 
-const KEYS: [&str; 31] = [
+const KEYS: [&str; 32] = [
     "admin",
     "allowed-hosts",
+    "app-logout-hook",
     "app-session-cookies",
     "attempt-ttl",
     "auth",
@@ -57,7 +58,7 @@ const KEYS: [&str; 31] = [
 ];
 
 /// Keys that are planned: refused, since what they ask for would not happen.
-const LATER: [&str; 5] = ["app-logout-hook", "assertion", "peers", "sites", "store"];
+const LATER: [&str; 4] = ["assertion", "peers", "sites", "store"];
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8080);
 const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9080);
@@ -102,6 +103,7 @@ pub(super) fn read(root: &Object<'_>, env: &dyn Environment) -> Option<Config> {
             .size(0..=MAX_KEPT_FORM)
             .map_or(KEPT_FORM, |n| usize::try_from(n).unwrap_or(KEPT_FORM)),
     };
+    let app_hook = app_hook::read(&keys.at("app-logout-hook"), &login.path_prefix);
     let session = cookie::session(&keys.at("session"), cookie, keycloak::token_store(root));
     let telemetry = telemetry(&keys.at("log"));
     let caller = caller::Config {
@@ -130,6 +132,7 @@ pub(super) fn read(root: &Object<'_>, env: &dyn Environment) -> Option<Config> {
         registration,
         session,
         app_cookies,
+        app_hook,
         revocation: horizon::revocation(&keys),
         when_unprovable: horizon::when_unprovable(&keys),
         prove_by,

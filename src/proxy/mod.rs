@@ -11,6 +11,7 @@ pub mod body;
 mod config;
 mod cookies;
 pub mod cors;
+pub mod event;
 pub mod expose;
 pub mod forward;
 pub mod frames;

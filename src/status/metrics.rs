@@ -75,6 +75,17 @@ impl Metrics {
         self.traffic.app_cookies_withheld.inc_by(u64::from(count));
     }
 
+    /// The application was to be told of an end from outside, and `outcome` came of it.
+    pub fn app_hook(&self, outcome: &'static str) {
+        self.traffic.app_hooks.with_label_values(&[outcome]).inc();
+    }
+
+    /// So many times it was not, since too much waited.
+    pub fn app_hooks_dropped(&self, count: usize) {
+        let dropped = self.traffic.app_hooks.with_label_values(&["dropped"]);
+        dropped.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
     /// The application did not answer.
     pub fn upstream_error(&self, kind: &'static str) {
         self.traffic.upstream_errors.with_label_values(&[kind]).inc();

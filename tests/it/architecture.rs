@@ -166,6 +166,7 @@ const CRATES: &[(&str, &[&str])] = &[
         "serde",
         &[
             "audit",
+            "background::app_hook",
             "config::source",
             "domain::ids",
             "login::attempt",
@@ -178,7 +179,17 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
     (
         "serde_json",
-        &["admin", "audit", "config", "login", "oidc", "respond", "revocation::journal", "telemetry::audit_lines"],
+        &[
+            "admin",
+            "audit",
+            "background::app_hook",
+            "config",
+            "login",
+            "oidc",
+            "respond",
+            "revocation::journal",
+            "telemetry::audit_lines",
+        ],
     ),
     ("subtle", &["domain::secret", "oidc::verify", "session::app_cookies"]),
     ("thiserror", &[]),

@@ -6,6 +6,7 @@
 mod support;
 
 mod app_cookies;
+mod app_hook;
 mod architecture;
 mod audit;
 mod backchannel;

@@ -18,6 +18,7 @@ pub(super) struct Traffic {
     pub(super) tunnels_open: IntGauge,
     pub(super) streams_closed: IntCounterVec,
     pub(super) app_cookies_withheld: IntCounter,
+    pub(super) app_hooks: IntCounterVec,
 }
 
 /// Who comes and goes.
@@ -102,8 +103,10 @@ impl Traffic {
         let streams_closed = to.counters("doorward_streams_closed_total", help, &["by"])?;
         let help = "Session cookies of the application that were not given to whoever sent them, and so not passed on.";
         let app_cookies_withheld = to.counter("doorward_app_cookies_withheld_total", help)?;
+        let help = "Sessions that ended from outside, of which the application was to be told, by what came of it.";
+        let app_hooks = to.counters("doorward_app_hooks_total", help, &["outcome"])?;
         let requests = ["1xx", "2xx", "3xx", "4xx", "5xx"].map(|class| requests.with_label_values(&[class]));
-        Ok(Self { requests, upstream_errors, tunnels, tunnels_open, streams_closed, app_cookies_withheld })
+        Ok(Self { requests, upstream_errors, tunnels, tunnels_open, streams_closed, app_cookies_withheld, app_hooks })
     }
 }
 
