@@ -152,7 +152,7 @@ impl Endings {
         let keep_until = session.opened_at.plus(self.max);
         let target = Target::Session(&session.adapter_session_id);
         let cut = session.token_iat;
-        let ending = self.revoke(&Revocation { target, cut, source: by.source(), keep_until }, by).await;
+        let ending = self.revoke(&[Revocation { target, cut, source: by.source(), keep_until }], by).await;
         audit::ended(by.word(), session, ending.streams, self.clock.now());
         self.tell(&[target], &ending.sessions, by);
         ending.counted()
@@ -168,7 +168,7 @@ impl Endings {
     pub async fn end_each(&self, targets: &[Target<'_>], cut: Timestamp, by: By) -> Ended {
         let mut all = Ending::default();
         for target in targets {
-            let Ending { sessions, streams } = self.end_one(*target, cut, by).await;
+            let Ending { sessions, streams } = self.end_one(*target, cut, &[], by).await;
             all.sessions.extend(sessions);
             all.streams += streams;
         }
@@ -176,13 +176,27 @@ impl Endings {
         all.counted()
     }
 
-    async fn end_one(&self, target: Target<'_>, cut: Timestamp, by: By) -> Ending {
+    /// As [`Endings::end`], and each of `known`, which are sessions that `target` means, by its own id besides: for those it depends on no
+    /// clock, and on no renewal that is under way.
+    pub async fn end_with(&self, target: Target<'_>, cut: Timestamp, known: &[ActiveSession], by: By) -> Ended {
+        let ending = self.end_one(target, cut, known, by).await;
+        self.tell(&[target], &ending.sessions, by);
+        ending.counted()
+    }
+
+    async fn end_one(&self, target: Target<'_>, cut: Timestamp, known: &[ActiveSession], by: By) -> Ending {
         let now = self.clock.now();
         let keep_until = match by.source() {
             Source::IdentityServer => self.revocations.until_proved(now),
             Source::Ours => now.plus(self.max),
         };
-        let ended = self.revoke(&Revocation { target, cut, source: by.source(), keep_until }, by).await;
+        let source = by.source();
+        let each = known.iter().map(|seen| {
+            let (target, keep_until) = (Target::Session(&seen.id), seen.opened_at.plus(self.max));
+            Revocation { target, cut: seen.token_iat, source, keep_until }
+        });
+        let all: Vec<_> = std::iter::once(Revocation { target, cut, source, keep_until }).chain(each).collect();
+        let ended = self.revoke(&all, by).await;
         let (mut subject, mut session, mut sid) = (None, None, None);
         match target {
             Target::Everybody => {}
@@ -224,13 +238,14 @@ impl Endings {
         self.revocations.hint(sid, hinted, now)
     }
 
-    async fn revoke(&self, revocation: &Revocation<'_>, by: By) -> Ending {
+    /// The first of `revocations` means whatever the others do.
+    async fn revoke(&self, revocations: &[Revocation<'_>], by: By) -> Ending {
         let now = self.clock.now();
-        if let Err(error) = self.revocations.revoke_for_good(revocation, now).await {
+        let Some(Revocation { target, .. }) = revocations.first().copied() else { return Ending::default() };
+        if let Err(error) = self.revocations.revoke_for_good(revocations, now).await {
             tracing::error!(%error, "a session that was ended here may come back with a restart");
         }
         // Only now: a stream that is being opened meanwhile has to find the session ended.
-        let target = revocation.target;
         let streams = self.close_streams(by, |owner| concerns(target, &owner.into()));
         Ending { sessions: self.tidy_up(target, now), streams }
     }

@@ -85,14 +85,14 @@ impl Journal {
         Ok((Self(Arc::new(Mutex::new(inner))), kept))
     }
 
-    /// Writes one down, and returns when it would survive a loss of power.
-    pub(super) async fn append(&self, revocation: &Revocation<'_>, now: Timestamp) -> Result<(), JournalError> {
-        let entry = Entry::of(revocation);
+    /// Writes them down in one go, and returns when they would survive a loss of power.
+    pub(super) async fn append(&self, revocations: &[Revocation<'_>], now: Timestamp) -> Result<(), JournalError> {
+        let entries: Vec<Entry> = revocations.iter().map(Entry::of).collect();
         let inner = self.0.clone();
         let written = tokio::task::spawn_blocking(move || {
             let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
             let directory = inner.path.parent().unwrap_or(Path::new("")).display().to_string();
-            inner.append(&entry, now).map_err(|source| JournalError { directory, source })
+            inner.append(&entries, now).map_err(|source| JournalError { directory, source })
         });
         written
             .await
@@ -106,10 +106,7 @@ impl Inner {
         let entries = read(&path, now)?;
         let draft = path.with_extension("new");
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        let mut text = Vec::new();
-        for entry in &entries {
-            text.extend(entry.line()?);
-        }
+        let text = lines(&entries)?;
         file.write_all(&text)?;
         file.sync_all()?;
         fs::rename(&draft, &path)?;
@@ -121,13 +118,13 @@ impl Inner {
         Ok((Self { path, file, compacted }, entries))
     }
 
-    fn append(&mut self, entry: &Entry, now: Timestamp) -> io::Result<()> {
+    fn append(&mut self, entries: &[Entry], now: Timestamp) -> io::Result<()> {
         // Again where the file was written anew meanwhile: a line that stands twice harms nobody.
         for _ in 0..MOST_TRIES {
             if self.is_replaced() {
                 self.file = append_to(&self.path)?;
             }
-            self.file.write_all(&entry.line()?)?;
+            self.file.write_all(&lines(entries)?)?;
             self.file.sync_data()?;
             if !self.is_replaced() {
                 break;
@@ -144,6 +141,14 @@ impl Inner {
         let same = |there: &fs::Metadata, ours: &fs::Metadata| there.ino() == ours.ino() && there.dev() == ours.dev();
         !matches!((fs::metadata(&self.path), self.file.metadata()), (Ok(there), Ok(ours)) if same(&there, &ours))
     }
+}
+
+fn lines(entries: &[Entry]) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for entry in entries {
+        text.extend(entry.line()?);
+    }
+    Ok(text)
 }
 
 fn append_to(path: &Path) -> io::Result<File> {
@@ -241,14 +246,13 @@ mod tests {
     async fn what_was_written_is_read_again_until_it_has_passed_and_by_its_owner_alone() {
         let directory = tempfile::tempdir().unwrap();
         let (journal, _) = Journal::open(directory.path(), NOW).unwrap();
-        for id in ["a", "b"] {
-            journal.append(&session(&AdapterSessionId::new(id)), NOW).await.unwrap();
-        }
+        let ids = ["a", "b"].map(AdapterSessionId::new);
+        journal.append(&ids.each_ref().map(session), NOW).await.unwrap();
         assert_eq!(kept(directory.path(), NOW), ["a", "b"]);
         let mode = fs::metadata(directory.path().join(NAME)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         // The process before this one goes on writing while it drains.
-        journal.append(&session(&AdapterSessionId::new("c")), NOW).await.unwrap();
+        journal.append(&[session(&AdapterSessionId::new("c"))], NOW).await.unwrap();
         assert_eq!(kept(directory.path(), NOW), ["a", "b", "c"]);
         assert!(kept(directory.path(), NOW.plus(HOUR)).is_empty());
         assert_eq!(fs::metadata(directory.path().join(NAME)).unwrap().len(), 0, "what has passed is written no more");
@@ -258,10 +262,10 @@ mod tests {
     async fn a_torn_line_takes_no_other_with_it() {
         let directory = tempfile::tempdir().unwrap();
         let (journal, _) = Journal::open(directory.path(), NOW).unwrap();
-        journal.append(&session(&AdapterSessionId::new("a")), NOW).await.unwrap();
+        journal.append(&[session(&AdapterSessionId::new("a"))], NOW).await.unwrap();
         let mut file = append_to(&directory.path().join(NAME)).unwrap();
         file.write_all(br#"{"end":"session","id":"tor"#).unwrap();
-        journal.append(&session(&AdapterSessionId::new("b")), NOW).await.unwrap();
+        journal.append(&[session(&AdapterSessionId::new("b"))], NOW).await.unwrap();
         file.write_all(b"\xff\xfe{").unwrap();
         assert_eq!(kept(directory.path(), NOW), ["a", "b"]);
     }
@@ -272,9 +276,9 @@ mod tests {
         let (journal, _) = Journal::open(directory.path(), NOW).unwrap();
         let mut file = append_to(&directory.path().join(NAME)).unwrap();
         file.write_all(&vec![b'\n'; usize::try_from(WORTH_COMPACTING).unwrap()]).unwrap();
-        journal.append(&session(&AdapterSessionId::new("a")), NOW).await.unwrap();
+        journal.append(&[session(&AdapterSessionId::new("a"))], NOW).await.unwrap();
         assert!(fs::metadata(directory.path().join(NAME)).unwrap().len() < 200);
-        journal.append(&session(&AdapterSessionId::new("b")), NOW).await.unwrap();
+        journal.append(&[session(&AdapterSessionId::new("b"))], NOW).await.unwrap();
         assert_eq!(kept(directory.path(), NOW), ["a", "b"]);
     }
 

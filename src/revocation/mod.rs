@@ -225,14 +225,19 @@ impl Revocations {
         self.everybody.at.fetch_max(at.as_millis(), Ordering::AcqRel);
     }
 
-    /// Revokes, and returns when that will outlive this process, if that was asked for. What the identity server knows is not written down.
+    /// Revokes all of these, and returns when that will outlive this process, if that was asked for. What the identity server knows is not
+    /// written down.
     ///
     /// # Errors
     /// When it could not be written down. It counts here all the same.
-    pub async fn revoke_for_good(&self, revocation: &Revocation<'_>, now: Timestamp) -> Result<(), JournalError> {
-        self.revoke(revocation, now);
+    pub async fn revoke_for_good(&self, revocations: &[Revocation<'_>], now: Timestamp) -> Result<(), JournalError> {
+        for revocation in revocations {
+            self.revoke(revocation, now);
+        }
+        let ours = revocations.iter().filter(|revocation| revocation.source == Source::Ours);
+        let ours: Vec<Revocation<'_>> = ours.copied().collect();
         match &self.journal {
-            Some(journal) if revocation.source == Source::Ours => journal.append(revocation, now).await,
+            Some(journal) if !ours.is_empty() => journal.append(&ours, now).await,
             _ => Ok(()),
         }
     }

@@ -262,8 +262,8 @@ async fn what_we_alone_know_outlives_the_process_and_what_the_identity_server_kn
     let (ada, bob) = (Login::of("ada"), Login::of("bob"));
     let node = Revocations::open(config.clone(), me(), NOW).unwrap();
     let ours = Revocation { source: Source::Ours, ..pushed(Target::Session(&ada.id), NOW) };
-    node.revoke_for_good(&ours, NOW).await.unwrap();
-    node.revoke_for_good(&pushed(Target::Session(&bob.id), NOW), NOW).await.unwrap();
+    node.revoke_for_good(&[ours], NOW).await.unwrap();
+    node.revoke_for_good(&[pushed(Target::Session(&bob.id), NOW)], NOW).await.unwrap();
     let next = Revocations::open(config, NodeIncarnation::new("next"), NOW).unwrap();
     assert_eq!(next.check(&ada, NOW), Err(Revoked));
     assert_eq!(
