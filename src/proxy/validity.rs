@@ -315,7 +315,19 @@ impl Judge {
             (SessionStatus::Ended, _) => Standing::Nobody,
             (SessionStatus::Stale, _) => Standing::Stale(session),
             (SessionStatus::Live, Some(doubt)) => Standing::Unproved(session, doubt),
-            (SessionStatus::Live, None) => Standing::Current(Current(Shown::Session { session, changed })),
+            (SessionStatus::Live, None) => {
+                self.note_unseen(&session, now);
+                Standing::Current(Current(Shown::Session { session, changed }))
+            }
+        }
+    }
+
+    /// Whatever this process proved it has seen; what an earlier one or another node proved is known here from its first use on.
+    fn note_unseen(&self, session: &Session, now: Timestamp) {
+        let (active, proof) = (&self.endings.active, Proof { at: session.proved_at, by: &session.proved_by });
+        let is_own = self.endings.revocations.horizon().is_own(proof);
+        if !is_own && active.find(&session.adapter_session_id, now).is_none() {
+            active.see(session, session.ends_at(self.lifetimes), now);
         }
     }
 

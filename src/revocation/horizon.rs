@@ -173,7 +173,9 @@ impl Horizon {
         if self.is_own(proof) { Duration::ZERO } else { self.config.skew }
     }
 
-    pub(super) fn is_own(&self, proof: Proof<'_>) -> bool {
+    /// Whether this process asked for it.
+    #[must_use]
+    pub fn is_own(&self, proof: Proof<'_>) -> bool {
         *proof.by == self.me
     }
 

@@ -1,4 +1,5 @@
-//! Sessions that this process has seen at work since it started: opened here, renewed, proved, or written down. All of those that are kept
+//! Sessions that this process has seen at work since it started: opened here, renewed, proved, written down, or used
+//! while another's proof was good. All of those that are kept
 //! in the process; of those in cookies, whatever has shown itself. It holds no token, and nobody decides by it who is signed in.
 
 use crate::{
