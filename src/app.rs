@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    admin::{Admin, BackChannel, REFUSED_WRITTEN},
+    admin::{Admin, BackChannel, REFUSED_WRITTEN, SessionApi},
     background::{
         app_hook::AppHook,
         certificate::CertificateWatch,
@@ -144,6 +144,13 @@ impl App {
             back_channel: lasting.back_channel.clone(),
             caller: config.caller.clone(),
             transport: if admin_tls.is_some() { Transport::Tls } else { Transport::Plain },
+            sessions: SessionApi {
+                token: config.admin.token.clone(),
+                endings: lasting.endings.clone(),
+                store: config.session.store,
+                started: world.clock.now(),
+                clock: world.clock.clone(),
+            },
         });
         let drain = config.proxy.limits.drain;
         let errand_patience = config.oidc.http.total_timeout;

@@ -114,11 +114,11 @@ pub enum Event<'a> {
     },
     /// An operator used the admin listener.
     AdminAction {
-        /// What was done: `list`, `show`, `end`…
+        /// What was done, or asked for: `list`, `show`, `end`, `nodes`, `readyz`, `other`.
         action: &'a str,
         /// What came of it.
         outcome: &'a str,
-        /// By what the operator was known: `admin.token`. Never its value.
+        /// By what the operator was known: `admin.token`, never its value; `nobody` who was not.
         who: &'a str,
     },
     /// Sessions were ended, by whatever means.
@@ -232,7 +232,8 @@ fn instant<S: Serializer>(value: &Option<Timestamp>, serializer: S) -> Result<S:
 
 /// RFC 3339 in UTC with milliseconds. Days become a date by the proleptic Gregorian calendar, counted in years that begin in March, so that
 /// the leap day is the last of its year.
-fn rfc3339(at: Timestamp) -> String {
+#[must_use]
+pub fn rfc3339(at: Timestamp) -> String {
     const DAY: i64 = 86_400;
     /// Days of 400 years, after which the calendar repeats.
     const ERA: i64 = 146_097;

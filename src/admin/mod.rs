@@ -1,12 +1,15 @@
-//! The admin listener: the back channel, health, readiness and metrics. Never the public port.
+//! The admin listener: the back channel, health, readiness, metrics, and behind a token the session API. Never the public port.
 
 mod back_channel;
+mod guard;
 mod keycloak;
 mod logout_token;
+mod nodes;
+mod sessions;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, http::header, middleware::from_fn, web};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -19,6 +22,7 @@ use crate::{
     tls::ListenerTls,
 };
 pub use back_channel::{BackChannel, REFUSED_WRITTEN, Word};
+pub use sessions::SessionApi;
 
 /// Where the admin listener listens, and to whom.
 #[derive(Clone, Debug)]
@@ -50,11 +54,18 @@ pub struct Admin {
     pub caller: caller::Config,
     /// What carries it to us.
     pub transport: Transport,
+    /// What lists and ends sessions.
+    pub sessions: SessionApi,
 }
 
 /// Mounts the admin listener's routes.
 pub fn routes(config: &mut web::ServiceConfig) {
+    let one = web::resource("/sessions/{id}").get(sessions::show).delete(sessions::end_one);
+    let many = web::resource("/sessions").get(sessions::list).delete(sessions::end_many);
+    let nodes = web::resource("/nodes").get(nodes::nodes);
+    let api = web::scope("").guard(actix_web::guard::fn_guard(guard::is_for_api)).wrap(from_fn(guard::guard));
     config
+        .service(api.service(one).service(many).service(nodes))
         .route("/healthz", web::get().to(healthz))
         .route("/readyz", web::get().to(readyz))
         .route("/metrics", web::get().to(metrics))
@@ -66,11 +77,16 @@ async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain").body("ok\n")
 }
 
-/// 200 when this node should be sent traffic, 503 when not; says why.
-async fn readyz(admin: web::Data<Admin>) -> HttpResponse {
+/// 200 when this node should be sent traffic, 503 when not; says why, and more to who has the token.
+async fn readyz(admin: web::Data<Admin>, request: HttpRequest) -> HttpResponse {
     let report = admin.readiness.report();
     let mut answer = if report.ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    answer.insert_header((header::CACHE_CONTROL, "no-store")).json(report)
+    answer.insert_header((header::CACHE_CONTROL, "no-store"));
+    if guard::may_see_details(&admin, &request) {
+        answer.json(nodes::detailed(&admin, report))
+    } else {
+        answer.json(report)
+    }
 }
 
 async fn metrics(admin: web::Data<Admin>) -> HttpResponse {

@@ -3,6 +3,7 @@
 mod check;
 mod keygen;
 mod serve;
+mod sessions;
 
 use std::{
     io::{Write as _, stderr},
@@ -40,9 +41,11 @@ enum Command {
         #[arg(short, long, default_value = "adapter.json")]
         config: PathBuf,
     },
+    /// List and end sessions at a running node.
+    Sessions(sessions::Options),
 }
 
-/// `EX_UNAVAILABLE` of sysexits.h: a listener cannot be bound, or the identity server cannot be asked.
+/// `EX_UNAVAILABLE` of sysexits.h: a listener cannot be bound, or who is to be asked (the identity server, a node) cannot be.
 const UNAVAILABLE: u8 = 69;
 /// `EX_CONFIG` of sysexits.h: the configuration is faulty.
 const BAD_CONFIG: u8 = 78;
@@ -54,6 +57,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Command::Check { config, keycloak } => check::run(config, keycloak),
         Command::Keygen => keygen::run(),
         Command::Serve { config } => serve::run(config),
+        Command::Sessions(options) => sessions::run(options),
     }
 }
 

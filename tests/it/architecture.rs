@@ -14,7 +14,7 @@ use source::{Source, allows_lints};
 /// Which modules of the crate each module names, both in the order of `lib.rs`.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["commands"]),
-    ("commands", &["config", "app", "login", "oidc", "lifecycle", "telemetry", "domain"]),
+    ("commands", &["config", "app", "login", "oidc", "http_client", "tls", "lifecycle", "telemetry", "domain"]),
     // Fills each component's `Config` and knows nothing else of it.
     (
         "config",
@@ -99,6 +99,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
         &[
             "caller",
             "message",
+            "session",
             "endings",
             "revocation",
             "oidc",
@@ -183,6 +184,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "admin",
             "audit",
             "background::app_hook",
+            "commands::sessions",
             "config",
             "login",
             "oidc",
@@ -198,7 +200,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio_util", &["lifecycle", "proxy::held", "status::streams"]),
     ("tracing", &[]),
     ("tracing_subscriber", &["config::sidecar", "telemetry"]),
-    ("url", &["caller", "config", "forms", "http_client", "login", "oidc", "target"]),
+    ("url", &["caller", "commands::sessions", "config", "forms", "http_client", "login", "oidc", "target"]),
     ("webpki_roots", &["tls::connector"]),
     (
         "zeroize",

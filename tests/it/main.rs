@@ -36,6 +36,7 @@ mod patience;
 mod refresh;
 mod registration;
 mod rules;
+mod session_api;
 mod sessions;
 mod sign_out;
 mod streaming;

@@ -121,6 +121,12 @@ impl SessionTable {
         self.len() == 0
     }
 
+    /// Whether one login is kept, also when it has ended and was not yet removed.
+    #[must_use]
+    pub fn holds(&self, id: &AdapterSessionId) -> bool {
+        self.ledger().by_id.contains_key(id)
+    }
+
     /// What is kept under `ticket`, whether or not it has ended.
     pub(super) fn find(&self, ticket: &TicketHash) -> Option<Arc<Record>> {
         self.records.get(ticket).map(|record| record.clone())
