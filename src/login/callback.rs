@@ -107,12 +107,14 @@ impl Login {
         let login = self.parts.provider.redeem(&redemption).await.map_err(|e| self.not_redeemed(attempt, &e))?;
         let now = self.parts.clock.now();
         self.parts.endings.hear_clock(login.id_token.get().issued_at, login.asked_at);
-        if let Some(value) = login.not_before {
-            let subject = &login.id_token.get().subject;
-            self.parts.endings.raise_not_before(subject, value, now);
-        }
+        let not_before = login.not_before;
         let session = self.session(id, login);
-        self.must_count(&session, attempt, now)?;
+        if let Some(value) = not_before {
+            // One that lies ahead may be taken back, which nobody says for one user: here it ends what is older than these tokens.
+            let cut = value.min(session.token_iat);
+            self.parts.endings.raise_not_before(&session.principal.subject, cut, now);
+        }
+        self.must_count(&session, not_before, attempt, now)?;
         let saved = self.parts.store.save(&session, visit.cookies, now).await;
         let set = saved.map_err(|error| self.not_saved(attempt, &error))?;
         if let Some(replaced) = visit.known() {
@@ -125,8 +127,15 @@ impl Login {
     }
 
     /// A session that would not count at its first use is none: to go on would be to come back at once, for ever.
-    fn must_count(&self, session: &Session, attempt: &Attempt, now: Timestamp) -> Result<(), NotSignedIn> {
-        if self.parts.endings.revocations.check(session, now).is_err() {
+    fn must_count(
+        &self,
+        session: &Session,
+        not_before: Option<Timestamp>,
+        attempt: &Attempt,
+        now: Timestamp,
+    ) -> Result<(), NotSignedIn> {
+        let lies_ahead = not_before.is_some_and(|value| session.token_iat < value);
+        if lies_ahead || self.parts.endings.revocations.check(session, now).is_err() {
             // One that is new can be hit by a not-before alone: the clock of whoever set it is ahead.
             tracing::warn!(subject = %session.principal.subject, "a not-before lies ahead of a sign-in");
             return Err(self.failed("not_before", Blame::Denied, NOT_BEFORE, &attempt.return_to));

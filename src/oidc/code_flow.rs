@@ -168,7 +168,12 @@ impl Provider {
         let not_before = reply.extra_fields().not_before();
         let id_token = self.verify_id_token(&snapshot, &tokens, redemption.nonce).await?;
         let access_token = self.verify_access_token(&snapshot, &tokens, &id_token).await?;
-        let userinfo = self.userinfo(&snapshot, &tokens.access, &id_token.get().subject).await?;
+        let issued_at = access_token.as_ref().map_or(id_token.get().issued_at, |claims| claims.get().issued_at);
+        // Tokens from before the not-before are refused at Keycloak's UserInfo too: whoever reads `not_before` has the better reason.
+        let userinfo = match not_before {
+            Some(not_before) if issued_at < not_before => None,
+            _ => self.userinfo(&snapshot, &tokens.access, &id_token.get().subject).await?,
+        };
         Ok(Login { id_token, access_token, userinfo, tokens, asked_at, not_before })
     }
 

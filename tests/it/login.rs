@@ -304,3 +304,14 @@ fn a_sign_in_from_before_a_not_before_that_lies_ahead_is_told_so() {
     scene.clock.advance(Duration::from_secs(300));
     scene.signed_in();
 }
+
+/// Keycloak's UserInfo refuses such tokens as well, which is no fault of the answer. And nobody tells one user that it was taken back.
+#[test]
+fn a_not_before_that_lay_ahead_and_was_taken_back_keeps_nobody_out_who_tried_meanwhile() {
+    let scene = Options::keycloak().start();
+    let ahead = scene.clock_secs() + 300;
+    scene.server.configure(|options| options.not_before = ahead);
+    scene.assert_refused("a not-before that lies ahead", 403, 1);
+    scene.server.configure(|options| options.not_before = 0);
+    scene.signed_in();
+}
