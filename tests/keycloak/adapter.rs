@@ -1,6 +1,12 @@
 //! The real adapter, as its users start it: the binary, a configuration file, and an application behind it.
 
-use std::{fs, net::TcpListener, process::Command, time::Duration};
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,28 +22,57 @@ const STOP_SECONDS: u8 = 10;
 /// Where the adapter will be. Known before it starts, since its redirect URI is registered at the server first.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
+    host: Ipv4Addr,
     port: u16,
+    /// Where its admin listener is; 0: at any free port.
+    admin: u16,
 }
 
 impl Place {
-    /// A port that is free now.
+    /// A port that is free now, and any for the admin listener.
     pub(crate) fn choose() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
-        Self { port: listener.local_addr().expect("a bound socket has an address").port() }
+        Self::on(Ipv4Addr::LOCALHOST, 0)
+    }
+
+    /// A port that is free now, and another one for the admin listener, so that the identity server can be told of it.
+    pub(crate) fn with_admin() -> Self {
+        Self::on(Ipv4Addr::LOCALHOST, free_port(Ipv4Addr::LOCALHOST))
+    }
+
+    /// On a loopback address of a node's own (all of 127.0.0.0/8 is there without set-up), with that admin port.
+    pub(crate) fn on(host: Ipv4Addr, admin: u16) -> Self {
+        Self { host, port: free_port(host), admin }
+    }
+
+    /// Its address.
+    pub(crate) fn host(self) -> Ipv4Addr {
+        self.host
     }
 
     /// The origin that users see.
     pub(crate) fn origin(self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}:{}", self.host, self.port)
     }
+
+    /// The origin of the admin listener.
+    pub(crate) fn admin_origin(self) -> String {
+        format!("http://{}:{}", self.host, self.admin)
+    }
+}
+
+/// A port that is free now at that address. Nobody else takes it soon: the kernel hands them out in turn.
+pub(crate) fn free_port(host: Ipv4Addr) -> u16 {
+    let listener = TcpListener::bind((host, 0)).expect("loopback has a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
 }
 
 /// A running adapter.
 pub(crate) struct Adapter {
     place: Place,
-    _process: Process,
+    /// `None` while it is down.
+    process: Option<Process>,
     /// Holds the configuration file.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Adapter {
@@ -45,15 +80,31 @@ impl Adapter {
     /// form; `sidecar` what differs from the least that is needed.
     pub(crate) fn start(place: Place, keycloak: &Value, sidecar: &Value) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("adapter.json");
-        fs::write(&file, configuration(place, keycloak, sidecar).to_string()).expect("the folder is writable");
+        fs::write(file(folder.path()), configuration(place, keycloak, sidecar).to_string()).expect("it is writable");
+        let mut adapter = Self { place, process: None, folder };
+        adapter.start_again();
+        adapter
+    }
+
+    /// Ends it without a word to anybody: SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("a running adapter").kill();
+    }
+
+    /// Ends it as an orchestrator does: SIGTERM, and time to leave in good order.
+    pub(crate) fn stop(&mut self) {
+        drop(self.process.take());
+    }
+
+    /// Starts it at the same place with the same configuration file, and waits until it listens.
+    pub(crate) fn start_again(&mut self) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-        command.args(["serve", "-c"]).arg(&file);
-        let log = server::logs().join(format!("doorward-{}.log", place.port));
+        command.args(["serve", "-c"]).arg(file(self.folder.path()));
+        let log = server::logs().join(format!("doorward-{}-{}.log", self.place.host, self.place.port));
         let mut process = Process::start(&mut command, STOP_SECONDS, log).expect("the adapter's binary starts");
         let listening = process.wait_for(START, |printed| printed.lines().find_map(public_address));
         listening.unwrap_or_else(|reason| panic!("the adapter does not listen: {reason}"));
-        Self { place, _process: process, _folder: folder }
+        self.process = Some(process);
     }
 
     /// An address on the public listener.
@@ -62,12 +113,16 @@ impl Adapter {
     }
 }
 
+fn file(folder: &Path) -> PathBuf {
+    folder.join("adapter.json")
+}
+
 /// The whole file: the top-level keys as they are, and `sidecar` over the least that is needed.
 pub(crate) fn configuration(place: Place, keycloak: &Value, sidecar: &Value) -> Value {
     let mut configuration = keycloak.clone();
     configuration["sidecar"] = json!({
-        "listen": format!("127.0.0.1:{}", place.port),
-        "admin": { "listen": "127.0.0.1:0" },
+        "listen": format!("{}:{}", place.host, place.port),
+        "admin": { "listen": format!("{}:{}", place.host, place.admin) },
         "public-url": place.origin(),
         "upstream": Application::start().url(),
         "log": { "format": "json", "filter": "debug" },

@@ -120,24 +120,27 @@ impl Realm {
     }
 
     /// The internal id of a user.
-    fn user(&self, username: &str) -> String {
+    pub(crate) fn user(&self, username: &str) -> String {
         text(&self.get(&format!("users?exact=true&username={username}"))[0]["id"])
     }
 
-    fn get(&self, path: &str) -> Value {
+    /// Reads what is at a path below the realm.
+    pub(crate) fn get(&self, path: &str) -> Value {
         self.call("GET", &self.path(path), None)
     }
 
-    fn post(&self, path: &str, body: &Value) -> Value {
+    /// Posts to a path below the realm.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
         self.call("POST", &self.path(path), Some(body))
     }
 
-    fn path(&self, path: &str) -> String {
+    /// The whole of a path below the realm.
+    pub(crate) fn path(&self, path: &str) -> String {
         format!("/admin/realms/{}/{path}", self.name)
     }
 
     /// One call; panics with the server's answer when that is no success. An answer without a body is `null`.
-    fn call(&self, method: &'static str, path: &str, body: Option<&Value>) -> Value {
+    pub(crate) fn call(&self, method: &'static str, path: &str, body: Option<&Value>) -> Value {
         let mut answer = self.attempt(method, path, body);
         if answer.status == 401 {
             *self.token.lock().expect("no one panics holding it") = administrator_token(&self.server);
@@ -167,6 +170,6 @@ fn administrator_token(server: &Url) -> String {
     text(&answer["access_token"])
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("expected a string, got {value}")).to_owned()
 }

@@ -17,9 +17,10 @@ pub(crate) struct Browser {
 }
 
 /// A cookie. `Secure` is read and not obeyed: all these stories play on loopback, which browsers trust, and Keycloak sets
-/// `Secure` there on plain http. `Domain` is not obeyed: there is one host. Ports do not part cookies (RFC 6265, section 8.5).
+/// `Secure` there on plain http. `Domain` is not obeyed: nobody here sets one. Ports do not part cookies (RFC 6265, section 8.5).
 #[derive(Clone)]
 struct Cookie {
+    host: String,
     name: String,
     value: String,
     path: String,
@@ -56,6 +57,13 @@ impl Browser {
         let url = Url::parse(url.as_ref()).expect("stories fetch well-formed addresses");
         let request = Request::new("GET", url).header("Accept", "application/json");
         self.exchange(request.header("Sec-Fetch-Mode", "cors").header("Sec-Fetch-Dest", "empty"))
+    }
+
+    /// What a frame on a page of another site does; its redirect is not followed.
+    pub(crate) fn frame(&mut self, url: &Url) -> Response {
+        let request = Request::new("GET", url.clone()).header("Accept", "text/html");
+        let request = request.header("Sec-Fetch-Mode", "navigate").header("Sec-Fetch-Dest", "iframe");
+        self.exchange(request.header("Sec-Fetch-Site", "cross-site"))
     }
 
     /// What a script on a page of another origin does, whose browser sends the cookies along.
@@ -98,8 +106,10 @@ impl Browser {
         response
     }
 
-    fn cookies_for(&self, url: &Url) -> String {
-        let sent = self.jar.iter().filter(|cookie| path_matches(url.path(), &cookie.path));
+    /// The header `Cookie` for an address; empty: none.
+    pub(crate) fn cookies_for(&self, url: &Url) -> String {
+        let of_host = self.jar.iter().filter(|cookie| Some(cookie.host.as_str()) == url.host_str());
+        let sent = of_host.filter(|cookie| path_matches(url.path(), &cookie.path));
         sent.map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect::<Vec<_>>().join("; ")
     }
 
@@ -117,9 +127,10 @@ impl Browser {
             attribute("path").filter(|path| path.starts_with('/')).map_or_else(|| default_path(url), str::to_owned);
         let gone = attribute("max-age").is_some_and(|age| age.parse::<i64>().is_ok_and(|age| age <= 0))
             || attribute("expires").is_some_and(|date| date.contains("1970"));
-        self.jar.retain(|cookie| cookie.name != name || cookie.path != path);
+        let host = url.host_str().unwrap_or_default();
+        self.jar.retain(|cookie| cookie.name != name || cookie.path != path || cookie.host != host);
         if !gone {
-            self.jar.push(Cookie { name: name.to_owned(), value: value.to_owned(), path });
+            self.jar.push(Cookie { host: host.to_owned(), name: name.to_owned(), value: value.to_owned(), path });
         }
     }
 }

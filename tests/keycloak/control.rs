@@ -2,34 +2,32 @@
 //! fail, look here first and not at the adapter.
 
 use serde_json::json;
-use url::Url;
 
 use crate::{
     adapter::Place,
     admin::Realm,
-    application::Application,
-    browser::{Browser, Page},
-    scene::{self, Person, seen},
-    server::Keycloak,
+    browser::Browser,
+    party::{self, Party},
+    scene::{self, Person},
 };
 
 #[test]
 fn the_browser_passes_keycloaks_login_form_and_comes_back_with_a_code() {
     let (realm, client) = realm_for_an_application();
     let mut browser = Browser::default();
-    let page = browser.open(authorization(&realm, &client));
+    let page = browser.open(client.authorization(&realm));
     let back = Person::Anna.sign_in(&mut browser, &page);
-    assert!(code(&back).is_some(), "{:#?}", back.trail);
+    assert!(party::code(&back).is_some(), "{:#?}", back.trail);
     assert_eq!(realm.session_count(scene::CLIENT), 1);
-    let again = browser.open(authorization(&realm, &client));
-    assert!(code(&again).is_some(), "single sign-on needs no form: {:#?}", again.trail);
+    let again = browser.open(client.authorization(&realm));
+    assert!(party::code(&again).is_some(), "single sign-on needs no form: {:#?}", again.trail);
 }
 
 #[test]
 fn a_wrong_password_meets_the_form_again() {
     let (realm, client) = realm_for_an_application();
     let mut browser = Browser::default();
-    let page = browser.open(authorization(&realm, &client));
+    let page = browser.open(client.authorization(&realm));
     let page = browser.submit(&page, &page.form("password"), &[("username", "anna"), ("password", "guess")]);
     assert!(page.find_form("password").is_some());
     assert_eq!(realm.session_count(scene::CLIENT), 0);
@@ -42,7 +40,7 @@ fn a_replaced_key_signs_and_the_old_one_is_gone() {
     realm.add_key("rsa-generated", json!({ "algorithm": ["RS256"] }));
     realm.disable_older_keys("rsa-generated");
     let after = realm.active_key("RS256");
-    let published = Browser::default().fetch(address(&realm, "certs")).text();
+    let published = Browser::default().fetch(party::address(&realm, "certs")).text();
     assert!(published.contains(&after) && !published.contains(&before), "{before} {after} {published}");
 }
 
@@ -52,37 +50,10 @@ fn keycloak_makes_a_key_for_a_client() {
     assert!(realm.generate_client_key(scene::CLIENT).starts_with("MII"));
 }
 
-/// A realm whose client is the echoing application itself; the address of the latter.
-fn realm_for_an_application() -> (Realm, String) {
-    let application = Application::start().url();
+/// A realm whose client is the echoing application itself.
+fn realm_for_an_application() -> (Realm, Party) {
+    let party = Party::new(scene::CLIENT);
     let mut representation = scene::realm(Place::choose());
-    representation["clients"][0]["redirectUris"] = json!([application]);
-    (Realm::create(representation), application)
-}
-
-fn authorization(realm: &Realm, client: &str) -> Url {
-    let challenge = "A".repeat(43);
-    let fields = [
-        ("response_type", "code"),
-        ("scope", "openid"),
-        ("client_id", scene::CLIENT),
-        ("redirect_uri", client),
-        ("code_challenge_method", "S256"),
-        ("code_challenge", &challenge),
-    ];
-    let mut url = address(realm, "auth");
-    url.query_pairs_mut().extend_pairs(fields);
-    url
-}
-
-fn address(realm: &Realm, endpoint: &str) -> Url {
-    let path = format!("/realms/{}/protocol/openid-connect/{endpoint}", realm.name());
-    Keycloak::get().url().join(&path).expect("a well-formed path")
-}
-
-/// The code with which the application was called, if it was.
-fn code(page: &Page) -> Option<String> {
-    let target = seen(page)["target"].as_str()?.to_owned();
-    let url = page.url.join(&target).ok()?;
-    url.query_pairs().find(|(name, _)| name == "code").map(|(_, value)| value.into_owned())
+    representation["clients"][0]["redirectUris"] = json!([party.callback()]);
+    (Realm::create(representation), party)
 }

@@ -15,6 +15,12 @@ pub(crate) fn forms(page: &str) -> Vec<Form> {
     starts.filter_map(|rest| rest.split_once("</form>")).filter_map(|(form, _)| parse(form)).collect()
 }
 
+/// Where the frames of a page lead.
+pub(crate) fn frames(page: &str) -> Vec<String> {
+    let tags = page.match_indices("<iframe").filter_map(|(at, _)| page[at..].split_once('>'));
+    tags.filter_map(|(tag, _)| attribute(tag, "src")).collect()
+}
+
 fn parse(form: &str) -> Option<Form> {
     let (head, body) = form.split_once('>')?;
     let post = attribute(head, "method").is_some_and(|method| method.eq_ignore_ascii_case("post"));

@@ -49,6 +49,11 @@ impl Request {
         self.body("application/json", value.to_string().into_bytes())
     }
 
+    /// What Keycloak's admin messages come as.
+    pub(crate) fn text(self, text: &str) -> Self {
+        self.body("text/plain; charset=ISO-8859-1", text.as_bytes().to_vec())
+    }
+
     fn body(mut self, media_type: &str, body: Vec<u8>) -> Self {
         self.body = body;
         self.header("Content-Type", media_type)

@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "a story that cannot go on has failed, and says where")]
 
+mod actions;
 mod adapter;
 mod admin;
 mod application;
@@ -10,13 +11,17 @@ mod browser;
 mod html;
 mod http;
 mod node;
+mod party;
 mod process;
 mod relay;
 mod scene;
 mod server;
+mod streams;
+mod tap;
 mod wait;
 
 mod adapter_keys;
+mod backchannel;
 mod bearer;
 mod client_authentication;
 mod control;

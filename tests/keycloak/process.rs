@@ -1,7 +1,8 @@
 //! Another program, running for as long as its value lives, and never longer than this process.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -27,6 +28,12 @@ impl Process {
         guarded.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let guard = guarded.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         Ok(Self { guard, log })
+    }
+
+    /// Stops it at once, without the grace that it has otherwise: SIGKILL. Returns when it is gone.
+    pub(crate) fn kill(mut self) {
+        let pipe = self.guard.stdin.as_mut().expect("held until the end");
+        pipe.write_all(b"kill\n").expect("the guard listens");
     }
 
     /// What it has printed so far.
