@@ -1,43 +1,13 @@
 // Doorward itself before an application of the test's own, with the small identity server, which signs its one user in without asking.
 
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { firstLine, freePort, start as startProgram, stop as stopProgram } from "./program.mjs";
 
 const demo = process.env.DOORWARD_DEMO ?? fileURLToPath(new URL("../../target/release/examples/demo", import.meta.url));
 const programs = dirname(dirname(demo));
-
-/** A port that was free a moment ago: the redirect URI has to be known before anybody listens there. */
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** The first line of a program's output for which `pick` gives something, within half a minute. */
-function firstLine(child, stream, pick) {
-  return new Promise((resolve, reject) => {
-    const printed = [];
-    const fail = (why) => reject(new Error(`${child.spawnfile} ${why}; it printed:\n${printed.join("\n")}`));
-    const timer = setTimeout(() => fail("said nothing in time"), 30_000);
-    child.once("error", (error) => fail(`cannot start: ${error.message}`));
-    child.once("exit", (code) => fail(`ended with ${code}`));
-    createInterface({ input: stream }).on("line", (line) => {
-      printed.push(line);
-      const found = pick(line);
-      if (found) {
-        clearTimeout(timer);
-        resolve(found);
-      }
-    });
-  });
-}
 
 /** Starts both; returns the door's address and `stop`. `sidecar` is laid over the configuration. */
 export async function startDoor(upstream, sidecar = {}) {
@@ -45,15 +15,12 @@ export async function startDoor(upstream, sidecar = {}) {
   const folder = mkdtempSync(join(tmpdir(), "doorward-"));
   const children = [];
   const start = (program, ...options) => {
-    const child = spawn(join(programs, program), ...options);
+    const child = startProgram(join(programs, program), ...options);
     children.push(child);
-    process.once("exit", () => child.kill("SIGKILL"));
     return child;
   };
   const stop = async () => {
-    const ended = children.map((child) => child.exitCode ?? new Promise((resolve) => child.once("close", resolve)));
-    children.forEach((child) => child.kill("SIGTERM"));
-    await Promise.all(ended);
+    await Promise.all(children.map((child) => stopProgram(child)));
     rmSync(folder, { recursive: true });
   };
   try {

@@ -1,0 +1,224 @@
+// Sessions here that begin and end at a standard provider (the package oidc-provider), which another relying party shares: OpenID Connect
+// Back-Channel Logout 1.0 and RP-Initiated Logout 1.0, with both places that sessions can be in.
+
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { startApplication } from "./application.mjs";
+import { Doorward } from "./doorward.mjs";
+import { freePort } from "../browser/program.mjs";
+import { Person } from "./person.mjs";
+import { startParty } from "./party.mjs";
+import { startProvider } from "./provider.mjs";
+
+/** Within how long an open stream has to end. */
+const SOON_MS = 1_000;
+
+/** What every story needs, for sessions in one place: a provider with two relying parties, one of which is ours. */
+async function stage(store, { sessionRequired = true, accessTokenSeconds, sidecar } = {}) {
+  const application = await startApplication();
+  const party = await startParty();
+  const address = `http://127.0.0.1:${await freePort()}`;
+  const ours = {
+    client_id: "app",
+    client_secret: randomBytes(16).toString("hex"),
+    redirect_uris: [`${address}/oauth2/callback`],
+    post_logout_redirect_uris: [`${address}/oauth2/signed_out`],
+    backchannel_logout_uri: `${address}/oauth2/backchannel-logout`,
+    backchannel_logout_session_required: sessionRequired,
+  };
+  const provider = await startProvider([ours, party.client], { accessTokenSeconds });
+  party.at(provider.issuer);
+  const door = new Doorward(address, {
+    "provider-url": provider.issuer,
+    "client-id": ours.client_id,
+    credentials: { secret: ours.client_secret },
+    "token-store": store,
+    sidecar: {
+      upstream: application.address,
+      "forward-access-token": true,
+      cookie: { keys: [randomBytes(32).toString("base64")] },
+      limits: { drain: "1s" },
+      ...sidecar,
+    },
+  });
+  const stop = async () => {
+    await door.stop();
+    [provider, party, application].forEach((part) => part.stop());
+  };
+  await door.start().catch(async (error) => {
+    await stop();
+    throw error;
+  });
+  return { door, provider, party, stop };
+}
+
+/** The page is the application's, opened by that person. */
+function assertSeenBy(page, name) {
+  assert.equal(page.status, 200, `${page.trail} ${page.text}`);
+  assert.equal(JSON.parse(page.text)["x-forwarded-preferred-username"], name);
+}
+
+/** The provider had to ask who it is: no session there, and none here. */
+const askedToSignIn = (page) => page.trail.some((path) => path.startsWith("/interaction/"));
+
+/** Resolves to what the promise does, if that is soon. */
+async function soon(promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: not within ${SOON_MS} ms`)), SOON_MS);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Asks until it is so; fails after half a minute. */
+async function until(ask, what) {
+  for (const end = Date.now() + 30_000; Date.now() < end; ) {
+    if (await ask()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.fail(`never: ${what}`);
+}
+
+for (const store of ["cookie", "session"]) {
+  describe(`with token-store ${store}`, { timeout: 120_000 }, () => {
+    let door, provider, party, stop;
+    before(async () => void ({ door, provider, party, stop } = await stage(store)));
+    after(() => stop?.());
+
+    /** Somebody who is signed in at both relying parties, in one session at the provider. */
+    async function somebody(name) {
+      const person = new Person(name);
+      const page = await person.open(`${door.address}/`);
+      assertSeenBy(page, name);
+      assert.ok(askedToSignIn(page));
+      const second = await person.open(party.address);
+      assert.deepEqual([second.status, askedToSignIn(second)], [200, false], `${second.trail}`);
+      return person;
+    }
+
+    test("a sign-out at the other relying party ends the session here, and every stream of it, and nobody else's", async () => {
+      const [anna, bert] = [await somebody("anna"), await somebody("bert")];
+      const events = await anna.events(`${door.address}/events`);
+      const socket = await anna.webSocket(`${door.address}/socket`);
+      const berts = await bert.webSocket(`${door.address}/socket`);
+      let left = false;
+      berts.ended.then(() => (left = true));
+      await anna.fetch(`${door.address}/`);
+      const copied = anna.copy();
+
+      await anna.open(`${party.address}/`);
+      const signedOut = await anna.open(`${party.address}/sign-out`);
+      assert.equal(signedOut.url.pathname, "/signed-out", `${signedOut.trail}`);
+
+      assert.equal((await copied.fetch(`${door.address}/`)).status, 401);
+      await soon(events.ended, "the end of the event stream");
+      assert.equal(await soon(socket.ended, "the end of the WebSocket"), 1008);
+      const again = await anna.open(`${door.address}/`);
+      assert.ok(askedToSignIn(again), `${again.trail}`);
+      assertSeenBy(again, "anna");
+      assert.equal((await copied.fetch(`${door.address}/`)).status, 401, "the old cookie stays dead after a new login");
+      assert.equal((await bert.fetch(`${door.address}/`)).status, 200);
+      assert.equal(left, false);
+      assert.deepEqual(provider.refused, []);
+    });
+
+    test("a sign-out here ends the session there, and at the other relying party", async () => {
+      const carla = await somebody("carla");
+      const copied = carla.copy();
+      const before = party.loggedOut.length;
+      const signedOut = await carla.open(`${door.address}/oauth2/sign_out`, "POST");
+      assert.equal(signedOut.url.pathname, "/oauth2/signed_out", `${signedOut.trail}`);
+      assert.deepEqual(party.loggedOut.slice(before).map(({ sub }) => sub), ["carla"]);
+      assert.equal((await copied.fetch(`${door.address}/`)).status, 401);
+      assert.ok(askedToSignIn(await carla.open(`${door.address}/`)));
+      assert.deepEqual(provider.refused, [], "the provider told us as well, of a session that was gone");
+    });
+
+    test("a logout token that a new key signed is believed", async () => {
+      const dora = await somebody("dora");
+      provider.rotate();
+      const again = await dora.open(`${party.address}/`);
+      assert.deepEqual([again.status, askedToSignIn(again)], [200, false], "the session there goes on");
+      await dora.open(`${party.address}/sign-out`);
+      assert.deepEqual(provider.refused, []);
+      assert.equal((await dora.fetch(`${door.address}/`)).status, 401);
+    });
+  });
+
+  describe(`with token-store ${store} and logout tokens that name a user only`, { timeout: 120_000 }, () => {
+    let door, provider, party, stop;
+    before(async () => void ({ door, provider, party, stop } = await stage(store, { sessionRequired: false, sidecar: { skew: "0s" } })));
+    after(() => stop?.());
+
+    test("a sign-out elsewhere ends every session of that user, and nobody else's", async () => {
+      const [anna, elsewhere, bert] = [new Person("anna"), new Person("anna"), new Person("bert")];
+      for (const person of [anna, elsewhere, bert]) assertSeenBy(await person.open(`${door.address}/`), person.name);
+      const socket = await elsewhere.webSocket(`${door.address}/socket`);
+      await anna.open(party.address);
+      // Tokens tell whole seconds: of a login and a logout in the same one nobody can say which came last.
+      const second = Math.ceil(Date.now() / 1000);
+      await until(() => Date.now() / 1000 > second, "the next second");
+      await anna.open(`${party.address}/sign-out`);
+      assert.equal((await anna.fetch(`${door.address}/`)).status, 401);
+      assert.equal((await bert.fetch(`${door.address}/`)).status, 200);
+      assert.equal(await soon(socket.ended, "the end of the other browser's WebSocket"), 1008);
+      assert.equal((await elsewhere.fetch(`${door.address}/`)).status, 401);
+      assert.deepEqual(provider.refused, []);
+    });
+  });
+
+  describe(`with token-store ${store} and access tokens of two seconds`, { timeout: 120_000 }, () => {
+    let door, provider, party, stop;
+    before(async () => void ({ door, provider, party, stop } = await stage(store, { accessTokenSeconds: 2 })));
+    after(() => stop?.());
+
+    test("a session lives on refresh tokens that are good once, and is ended from elsewhere all the same", async () => {
+      const anna = new Person("anna");
+      await anna.open(`${door.address}/`);
+      const tokens = new Set();
+      await until(async () => {
+        const answer = await anna.fetch(`${door.address}/`);
+        assert.equal(answer.status, 200);
+        tokens.add(JSON.parse(answer.text).authorization);
+        return tokens.size > 3;
+      }, "three refreshes");
+      await anna.open(party.address);
+      await anna.open(`${party.address}/sign-out`);
+      assert.equal((await anna.fetch(`${door.address}/`)).status, 401);
+      assert.deepEqual(provider.refused, []);
+    });
+  });
+}
+
+describe("over a crash of the node", { timeout: 120_000 }, () => {
+  let door, provider, party, stop;
+  before(async () => void ({ door, provider, party, stop } = await stage("cookie", { sidecar: { "outage-proof": "1s" } })));
+  after(() => stop?.());
+
+  /** Fails if the cookie is still good after `outage-proof`, the longest time for which a session is believed in without asking. */
+  const isRefused = (person) => until(async () => (await person.fetch(`${door.address}/`)).status === 401, "the old cookie is refused");
+
+  test("a sign-out that happened meanwhile is found out, and who did not sign out stays", async () => {
+    const [anna, bert] = [new Person("anna"), new Person("bert")];
+    for (const person of [anna, bert]) assertSeenBy(await person.open(`${door.address}/`), person.name);
+    await anna.open(party.address);
+    await door.kill();
+    await anna.open(`${party.address}/sign-out`);
+    assert.equal(provider.refused.length, 1, "nobody was there to be told");
+    await door.start();
+    await isRefused(anna);
+    assert.equal((await bert.fetch(`${door.address}/`)).status, 200);
+  });
+
+  test("a sign-out from before it stays one", async () => {
+    const carla = new Person("carla");
+    await carla.open(`${door.address}/`);
+    await carla.open(party.address);
+    const copied = carla.copy();
+    await carla.open(`${party.address}/sign-out`);
+    await door.kill();
+    await door.start();
+    await isRefused(copied);
+  });
+});
