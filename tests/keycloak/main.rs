@@ -25,6 +25,7 @@ mod backchannel;
 mod bearer;
 mod client_authentication;
 mod control;
+mod haproxy;
 mod outage;
 mod refresh;
 mod roles;
