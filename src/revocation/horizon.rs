@@ -158,6 +158,10 @@ impl Horizon {
         if proof.at > now.plus(self.config.skew) || now.since(proof.at) > self.config.proof_life {
             return Some(Doubt::Age);
         }
+        // However young: nobody knows what was heard between that proof and this start.
+        if !self.is_own(proof) && !self.betrays_others(proof) {
+            return Some(Doubt::Gap);
+        }
         let doubt = if self.is_deaf(now) { Doubt::Deaf } else { Doubt::Gap };
         (!self.is_certain(proof, share, now)).then_some(doubt)
     }

@@ -33,6 +33,13 @@ fn a_share_is_between_a_half_and_all_and_differs_from_session_to_session() {
 }
 
 #[test]
+fn a_session_that_an_earlier_start_proved_is_asked_for_however_young_the_proof_is() {
+    let horizon = Horizon::new(Config::default(), NodeIncarnation::new("me"), NOW);
+    let doubts = |name: &str| horizon.doubts(Proof { at: NOW, by: &NodeIncarnation::new(name) }, Share(512), NOW);
+    assert_eq!((doubts("the last start"), doubts("me")), (Some(Doubt::Gap), None));
+}
+
+#[test]
 fn a_proof_ahead_of_now_counts_as_none() {
     let horizon = Horizon::new(Config::default(), NodeIncarnation::new("me"), NOW.minus(secs(3600)));
     let them = NodeIncarnation::new("them");
