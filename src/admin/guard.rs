@@ -129,12 +129,17 @@ fn outcome_of(status: u16) -> &'static str {
     }
 }
 
+/// What is refused is written at the rate at which refused messages are: who has no token must not fill the log or the audit stream.
 fn note(admin: &Admin, action: &'static str, admission: Admission, outcome: &'static str) {
+    let now = admin.sessions.clock.now();
     let who = if admission == Admission::Granted { "admin.token" } else { "nobody" };
     if admission != Admission::Granted {
+        if !admin.back_channel.written.admits(now) {
+            return;
+        }
         tracing::warn!(action, outcome, "a use of the session API is refused");
     }
-    audit::record(&Event::AdminAction { action, outcome, who }, admin.sessions.clock.now());
+    audit::record(&Event::AdminAction { action, outcome, who }, now);
 }
 
 #[cfg(test)]

@@ -119,12 +119,13 @@ impl Inner {
     }
 
     fn append(&mut self, entries: &[Entry], now: Timestamp) -> io::Result<()> {
+        let text = lines(entries)?;
         // Again where the file was written anew meanwhile: a line that stands twice harms nobody.
         for _ in 0..MOST_TRIES {
             if self.is_replaced() {
                 self.file = append_to(&self.path)?;
             }
-            self.file.write_all(&lines(entries)?)?;
+            self.file.write_all(&text)?;
             self.file.sync_data()?;
             if !self.is_replaced() {
                 break;

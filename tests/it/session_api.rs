@@ -276,6 +276,7 @@ fn the_words_of_the_back_channel_are_heard_below_these_paths_too() {
     assert_eq!((push.status, push.text().as_str()), (403, "token failed verification"));
 }
 
+/// A node that has just started has not heard for long: `outage-proof`, `settle` and `skew`.
 #[test]
 fn who_has_the_token_sees_how_the_node_stands() {
     let scene = options().with(json!({ "sidecar": { "node-host": "node-1.test" } })).start();
@@ -286,7 +287,7 @@ fn who_has_the_token_sees_how_the_node_stands() {
     assert_eq!(
         nodes,
         json!({ "nodes": [{
-        "host": "node-1.test", "self": true, "started": "2030-03-17T17:46:40.000Z", "deaf": false, "bound": 0.0,
+        "host": "node-1.test", "self": true, "started": "2030-03-17T17:46:40.000Z", "deaf": false, "bound": 35.0,
         "registration": registration,
     }] })
     );
@@ -294,7 +295,7 @@ fn who_has_the_token_sees_how_the_node_stands() {
     assert_eq!(
         ready,
         json!({
-            "ready": true, "identity_server": true, "draining": false, "registration_detail": registration, "deaf": false, "bound": 0.0,
+            "ready": true, "identity_server": true, "draining": false, "registration_detail": registration, "deaf": false, "bound": 35.0,
         })
     );
 }
