@@ -5,6 +5,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -60,10 +61,18 @@ impl Place {
     }
 }
 
-/// A port that is free now at that address. Nobody else takes it soon: the kernel hands them out in turn.
+/// A port on which something will listen later: free now at that address, and handed out once in this process. Below those that the kernel
+/// gives to outgoing connections (32768 and above, `ip_local_port_range`): one of these would take it meanwhile, on a machine with much to do.
 pub(crate) fn free_port(host: Ipv4Addr) -> u16 {
-    let listener = TcpListener::bind((host, 0)).expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u32 = 16_384;
+    const SPAN: u32 = 16_384;
+    // Two runs at a time begin at different places.
+    let start = std::process::id().wrapping_mul(257);
+    let next = || FIRST + start.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed)) % SPAN;
+    let candidates = (0..SPAN).filter_map(|_| u16::try_from(next()).ok());
+    let mut free = candidates.filter(|port| TcpListener::bind((host, *port)).is_ok());
+    free.next().expect("loopback has a free port")
 }
 
 /// A running adapter.

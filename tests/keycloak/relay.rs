@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Condvar, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
@@ -12,6 +12,8 @@ use std::{
 };
 
 use url::Url;
+
+use crate::adapter::free_port;
 
 /// A relay to one server.
 pub(crate) struct Relay {
@@ -50,8 +52,7 @@ struct State {
 impl Relay {
     /// A free port on which nothing listens yet.
     pub(crate) fn closed() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
-        let address = listener.local_addr().expect("a bound socket has an address");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port(Ipv4Addr::LOCALHOST)));
         let state = Mutex::new(State { mode: Mode::Closed, sockets: Vec::new(), lost: 0 });
         Self { address, line: Arc::new(Line { state, changed: Condvar::new() }), listening: None }
     }
