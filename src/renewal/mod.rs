@@ -291,7 +291,9 @@ impl Renewals {
         self.parts.metrics.refresh("ok");
         audit::refreshed("ok", session, now);
         if let Some(value) = refreshed.not_before {
-            self.parts.endings.raise_not_before(&refreshed.principal.subject, value, now);
+            // One that lies ahead may be taken back, which nobody says for one user: here it ends what is older than these tokens.
+            let cut = refreshed.token_iat.map_or(value, |issued| value.min(issued));
+            self.parts.endings.raise_not_before(&refreshed.principal.subject, cut, now);
         }
         let renewed = Arc::new(Session {
             principal: refreshed.principal,

@@ -230,9 +230,9 @@ impl Model {
             2 if crashes && self.draw(8) == 0 => self.nodes[node].up = None,
             3 if self.nodes[node].up.is_none() => self.start(node),
             4 if !self.logins.is_empty() => {
-                let ending =
+                let mut ending =
                     (0..self.logins.len()).filter(|n| self.logins[*n].committed_at.is_some_and(|at| at > self.now));
-                let before = ending.last().unwrap_or_else(|| self.logins.len() - 1);
+                let before = ending.next_back().unwrap_or_else(|| self.logins.len() - 1);
                 self.log_in_again(before, node);
             }
             _ if !self.logins.is_empty() => {
