@@ -4,6 +4,7 @@
 mod listener;
 mod logout_hook;
 mod registrar;
+mod site;
 
 use std::{fmt, future::Future, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
@@ -13,7 +14,7 @@ use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    admin::{Admin, BackChannel, REFUSED_WRITTEN, SessionApi},
+    admin::{Admin, SessionApi},
     background::{
         app_hook::AppHook,
         certificate::CertificateWatch,
@@ -22,26 +23,19 @@ use crate::{
         stream_watch::StreamWatch,
     },
     config::Config,
-    domain::{Clock, NodeIncarnation, Random, opaque_token},
-    endings::{Endings, Notices},
+    domain::{Clock, Random},
     front::Worker,
     lifecycle::{Errands, Shutdown, Supervisor},
-    login::{self, Login},
     message::Transport,
     oidc::{self, Provider},
-    proxy::{self, Proxy, authenticate::SignIn, validity::Judge},
-    rate::Rate,
-    renewal::{self, Renewals, Spending},
-    revocation::{JournalError, Revocations},
-    session::{
-        self, AppCookie, AppCookies, CookieConfigError, CookieStore, KeyRing, KeyRingError, MemoryStore, OwnCookies,
-        SessionStore, SessionTable, TokenStore,
-    },
+    revocation::JournalError,
+    session::{CookieConfigError, KeyRingError},
     site::Site,
     status::{Metrics, Readiness, Streams},
     tls::{ListenerTls, TlsError},
 };
 use listener::Bound;
+use site::{Lasting, site};
 
 /// A process that is about to serve: bound, but not yet accepting.
 #[derive(Debug)]
@@ -111,8 +105,6 @@ pub enum StartError {
     Tls(#[from] TlsError),
 }
 
-/// The one site of this version. Its name is in every seal.
-const SITE: &str = "default";
 /// Longest time for loops to end after the listeners have.
 const LOOPS_END_WITHIN: Duration = Duration::from_secs(5);
 
@@ -269,165 +261,4 @@ impl fmt::Debug for Encryption {
 async fn finish(public: &ServerHandle, admin: &ServerHandle) {
     public.stop(true).await;
     admin.stop(true).await;
-}
-
-/// What outlives a swap of one site for another.
-struct Lasting {
-    provider: Arc<Provider>,
-    incarnation: NodeIncarnation,
-    endings: Endings,
-    back_channel: BackChannel,
-    spending: Spending,
-    metrics: Arc<Metrics>,
-    errands: Errands,
-}
-
-impl Lasting {
-    fn build(
-        config: &Config,
-        provider: Arc<Provider>,
-        notices: Option<Notices>,
-        metrics: Arc<Metrics>,
-        world: &World,
-    ) -> Result<Self, StartError> {
-        let incarnation = NodeIncarnation::new(opaque_token(world.random.as_ref()));
-        let revocations = Revocations::open(config.revocation.clone(), incarnation.clone(), world.clock.now())?;
-        let endings = Endings {
-            revocations: Arc::new(revocations),
-            streams: Arc::default(),
-            active: Arc::default(),
-            table: Arc::new(SessionTable::new(config.session.capacity, metrics.clone())),
-            notices,
-            metrics: metrics.clone(),
-            clock: world.clock.clone(),
-            max: config.session.lifetimes.max,
-        };
-        let errands = Errands::here();
-        let back_channel = BackChannel {
-            provider: provider.clone(),
-            endings: endings.clone(),
-            metrics: metrics.clone(),
-            written: Arc::new(Rate::new(REFUSED_WRITTEN.0, REFUSED_WRITTEN.1)),
-            errands: errands.clone(),
-            clock: world.clock.clone(),
-        };
-        let spending = match config.session.store {
-            TokenStore::Cookie => Spending::Forbidden,
-            TokenStore::Session => Spending::Allowed,
-        };
-        Ok(Self { provider, incarnation, endings, back_channel, spending, metrics, errands })
-    }
-}
-
-/// The site that `config` describes, and what renews its sessions.
-fn site(config: Config, lasting: &Lasting, world: &World) -> Result<(Site, Arc<Renewals>), StartError> {
-    let Lasting { provider, incarnation, endings, back_channel, metrics, .. } = lasting;
-    let keys = key_ring(&config, world)?;
-    let cookies = OwnCookies::new(&config.session.cookie)?;
-    let app_cookies = app_cookies(&config.app_cookies, &cookies, &keys)?;
-    let store = store(&config.session, &keys, &endings.table, world)?;
-    let wanted_claims = wanted_claims(&config.proxy);
-    let lifetimes = config.session.lifetimes;
-    let renewals = Arc::new(Renewals::new(config.renewal, renewals(&config, lasting, &wanted_claims, world)));
-    let login_parts = login::Parts {
-        provider: provider.clone(),
-        store: store.clone(),
-        app_cookies: app_cookies.clone(),
-        endings: endings.clone(),
-        metrics: metrics.clone(),
-        node_host: config.node_host.clone(),
-        incarnation: incarnation.clone(),
-        lifetimes,
-        wanted_claims: wanted_claims.clone(),
-        clock: world.clock.clone(),
-        random: world.random.clone(),
-    };
-    let judge = Judge {
-        lifetimes,
-        endings: endings.clone(),
-        renewals: renewals.clone(),
-        when_unprovable: config.when_unprovable,
-        metrics: metrics.clone(),
-    };
-    let proxy_parts = proxy::Parts {
-        provider: provider.clone(),
-        wanted_claims,
-        store,
-        judge,
-        cookies: cookies.clone(),
-        app_cookies,
-        streams: endings.streams.clone(),
-        metrics: metrics.clone(),
-        clock: world.clock.clone(),
-    };
-    let site = Site {
-        caller: config.caller,
-        limits: config.proxy.limits,
-        back_channel: back_channel.clone(),
-        admin_path: config.admin.public_path,
-        login: Login::new(config.login, login_parts, &cookies, &keys, SITE)?,
-        proxy: Proxy::new(config.proxy, proxy_parts),
-    };
-    Ok((site, renewals))
-}
-
-fn renewals(config: &Config, lasting: &Lasting, wanted_claims: &[String], world: &World) -> renewal::Parts {
-    renewal::Parts {
-        provider: lasting.provider.clone(),
-        endings: lasting.endings.clone(),
-        prove_by: config.prove_by,
-        incarnation: lasting.incarnation.clone(),
-        node_host: config.node_host.clone(),
-        metrics: lasting.metrics.clone(),
-        lifetimes: config.session.lifetimes,
-        wanted_claims: wanted_claims.to_vec(),
-        clock: world.clock.clone(),
-        errands: lasting.errands.clone(),
-    }
-}
-
-fn store(
-    config: &session::Config,
-    keys: &KeyRing,
-    sessions: &Arc<SessionTable>,
-    world: &World,
-) -> Result<Arc<dyn SessionStore>, CookieConfigError> {
-    let random = world.random.clone();
-    Ok(match config.store {
-        TokenStore::Cookie => Arc::new(CookieStore::new(config, keys, SITE, random)?),
-        TokenStore::Session => Arc::new(MemoryStore::new(config, sessions.clone(), SITE, random)?),
-    })
-}
-
-/// `None` when there are none, so that nothing is computed for them.
-fn app_cookies(
-    config: &[AppCookie],
-    own: &OwnCookies,
-    keys: &KeyRing,
-) -> Result<Option<Arc<AppCookies>>, CookieConfigError> {
-    let cookies = (!config.is_empty()).then(|| AppCookies::new(config, own, keys, SITE).map(Arc::new));
-    cookies.transpose()
-}
-
-fn key_ring(config: &Config, world: &World) -> Result<KeyRing, KeyRingError> {
-    if config.session.cookie.keys.is_empty() {
-        let sign_in = config.proxy.authentication.sign_in;
-        if sign_in == SignIn::Never && config.app_cookies.is_empty() {
-            return Ok(KeyRing::generate(world.random.as_ref()));
-        }
-        let what = match config.session.store {
-            _ if sign_in == SignIn::Never => "the application's sessions",
-            TokenStore::Cookie => "sessions",
-            TokenStore::Session => "sign-ins under way",
-        };
-        tracing::warn!(
-            "sidecar.cookie.keys: none; one was made, so that {what} end with this process and on no other node count"
-        );
-        return Ok(KeyRing::generate(world.random.as_ref()));
-    }
-    KeyRing::new(&config.session.cookie.keys)
-}
-
-fn wanted_claims(config: &proxy::Config) -> Vec<String> {
-    config.headers.iter().filter_map(|header| header.value.further_claim()).map(str::to_owned).collect()
 }
