@@ -14,7 +14,7 @@ use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    admin::{Admin, SessionApi},
+    admin::{Admin, SessionApi, refused_written},
     background::{
         app_hook::AppHook,
         certificate::CertificateWatch,
@@ -141,6 +141,7 @@ impl App {
                 endings: lasting.endings.clone(),
                 store: config.session.store,
                 started: world.clock.now(),
+                written: refused_written(),
                 clock: world.clock.clone(),
             },
         });

@@ -1,7 +1,7 @@
 //! How sessions end before their time, whoever ends them: it is written down first, then what they have open is closed, and only then is
 //! the rest tidied up. So of two that meet, an end and a request or stream, one sees the other.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
@@ -166,46 +166,33 @@ impl Endings {
     /// Ends what these mean, which one message names together: the application is told once of each session, by however many of them it was
     /// meant.
     pub async fn end_each(&self, targets: &[Target<'_>], cut: Timestamp, by: By) -> Ended {
-        let mut all = Ending::default();
-        for target in targets {
-            let Ending { sessions, streams } = self.end_one(*target, cut, &[], by).await;
-            all.sessions.extend(sessions);
-            all.streams += streams;
-        }
-        self.tell(targets, &all.sessions, by);
-        all.counted()
+        self.end_all(targets, cut, &[], by).await
     }
 
     /// As [`Endings::end`], and each of `known`, which are sessions that `target` means, by its own id besides: for those it depends on no
     /// clock, and on no renewal that is under way.
     pub async fn end_with(&self, target: Target<'_>, cut: Timestamp, known: &[ActiveSession], by: By) -> Ended {
-        let ending = self.end_one(target, cut, known, by).await;
-        self.tell(&[target], &ending.sessions, by);
-        ending.counted()
+        self.end_all(&[target], cut, known, by).await
     }
 
-    async fn end_one(&self, target: Target<'_>, cut: Timestamp, known: &[ActiveSession], by: By) -> Ending {
-        let now = self.clock.now();
-        let keep_until = match by.source() {
+    async fn end_all(&self, targets: &[Target<'_>], cut: Timestamp, known: &[ActiveSession], by: By) -> Ended {
+        let (now, source) = (self.clock.now(), by.source());
+        let keep_until = match source {
             Source::IdentityServer => self.revocations.until_proved(now),
             Source::Ours => now.plus(self.max),
         };
-        let source = by.source();
+        let named = targets.iter().map(|target| Revocation { target: *target, cut, source, keep_until });
         let each = known.iter().map(|seen| {
             let (target, keep_until) = (Target::Session(&seen.id), seen.opened_at.plus(self.max));
             Revocation { target, cut: seen.token_iat, source, keep_until }
         });
-        let all: Vec<_> = std::iter::once(Revocation { target, cut, source, keep_until }).chain(each).collect();
-        let ended = self.revoke(&all, by).await;
-        let (mut subject, mut session, mut sid) = (None, None, None);
-        match target {
-            Target::Everybody => {}
-            Target::Session(id) => session = Some(id),
-            Target::Sid(id) => sid = Some(id),
-            Target::Subject(id) => subject = Some(id),
+        let ending = self.revoke(&named.chain(each).collect::<Vec<_>>(), by).await;
+        for (n, target) in targets.iter().enumerate() {
+            // What was closed was closed for all of them together.
+            note(*target, if n == 0 { ending.streams } else { 0 }, by, now);
         }
-        audit::record(&Event::Ended { by: by.word(), subject, session, sid, streams: ended.streams }, now);
-        ended
+        self.tell(targets, &ending.sessions, by);
+        ending.counted()
     }
 
     /// Sets the not-before of everybody, as ordered at `ordered_at` (the identity server's clock), and closes what it hits. `None` when a newer
@@ -238,16 +225,16 @@ impl Endings {
         self.revocations.hint(sid, hinted, now)
     }
 
-    /// The first of `revocations` means whatever the others do.
+    /// All at once, however many: one message may name thousands of sessions, and must be answered soon.
     async fn revoke(&self, revocations: &[Revocation<'_>], by: By) -> Ending {
         let now = self.clock.now();
-        let Some(Revocation { target, .. }) = revocations.first().copied() else { return Ending::default() };
         if let Err(error) = self.revocations.revoke_for_good(revocations, now).await {
             tracing::error!(%error, "a session that was ended here may come back with a restart");
         }
         // Only now: a stream that is being opened meanwhile has to find the session ended.
-        let streams = self.close_streams(by, |owner| concerns(target, &owner.into()));
-        Ending { sessions: self.tidy_up(target, now), streams }
+        let meant = Meant::of(revocations.iter().map(|revocation| revocation.target));
+        let streams = self.close_streams(by, |owner| meant.concerns(&owner.into()));
+        Ending { sessions: self.tidy_up(&meant, now), streams }
     }
 
     /// Closes every stream that is meant and lives no more, or may not: who was not meant opens it again.
@@ -262,20 +249,17 @@ impl Endings {
     }
 
     /// Throws away what is kept of sessions that were ended, and says which those were.
-    fn tidy_up(&self, target: Target<'_>, now: Timestamp) -> Vec<ActiveSession> {
-        let is_over = |seen: &ActiveSession| {
-            concerns(target, &seen.into()) && self.revocations.check_for_good(seen, now).is_err()
+    fn tidy_up(&self, meant: &Meant<'_>, now: Timestamp) -> Vec<ActiveSession> {
+        let is_over =
+            |seen: &ActiveSession| meant.concerns(&seen.into()) && self.revocations.check_for_good(seen, now).is_err();
+        let ended: Vec<_> = if meant.is_by_id_alone() {
+            meant.sessions.iter().filter_map(|id| self.active.find(id, now)).collect()
+        } else {
+            self.active.list(usize::MAX, now, is_over)
         };
-        let ended = match target {
-            Target::Session(id) => self.active.find(id, now).into_iter().collect(),
-            _ => self.active.list(usize::MAX, now, is_over),
-        };
-        if let Target::Session(id) = target {
+        for id in meant.sessions.iter().copied().chain(ended.iter().map(|seen| &seen.id)) {
+            self.active.forget(id);
             self.table.discard(id);
-        }
-        for seen in &ended {
-            self.active.forget(&seen.id);
-            self.table.discard(&seen.id);
         }
         ended
     }
@@ -326,6 +310,54 @@ impl Notice {
             Target::Subject(subject) => Self { subject: Some(subject.clone()), ..nobody },
         }
     }
+}
+
+/// Whom several targets mean, found at once however many they are.
+#[derive(Default)]
+struct Meant<'a> {
+    everybody: bool,
+    sessions: HashSet<&'a AdapterSessionId>,
+    sids: HashSet<&'a Sid>,
+    subjects: HashSet<&'a Subject>,
+}
+
+impl<'a> Meant<'a> {
+    fn of(targets: impl Iterator<Item = Target<'a>>) -> Self {
+        let mut meant = Self::default();
+        for target in targets {
+            match target {
+                Target::Everybody => meant.everybody = true,
+                Target::Session(id) => drop(meant.sessions.insert(id)),
+                Target::Sid(sid) => drop(meant.sids.insert(sid)),
+                Target::Subject(subject) => drop(meant.subjects.insert(subject)),
+            }
+        }
+        meant
+    }
+
+    /// Whether they could mean what bears these marks, whatever its age.
+    fn concerns(&self, marks: &Marks<'_>) -> bool {
+        self.everybody
+            || marks.adapter_session_id.is_some_and(|id| self.sessions.contains(id))
+            || marks.sid.is_some_and(|sid| self.sids.contains(sid))
+            || self.subjects.contains(marks.subject)
+    }
+
+    fn is_by_id_alone(&self) -> bool {
+        !self.everybody && self.sids.is_empty() && self.subjects.is_empty()
+    }
+}
+
+/// Writes into the audit stream that what `target` means was ended.
+fn note(target: Target<'_>, streams: usize, by: By, now: Timestamp) {
+    let (mut subject, mut session, mut sid) = (None, None, None);
+    match target {
+        Target::Everybody => {}
+        Target::Session(id) => session = Some(id),
+        Target::Sid(id) => sid = Some(id),
+        Target::Subject(id) => subject = Some(id),
+    }
+    audit::record(&Event::Ended { by: by.word(), subject, session, sid, streams }, now);
 }
 
 /// Whether a target could mean what bears these marks, whatever its age.

@@ -38,6 +38,9 @@ pub async fn read_form(body: Body, most: usize) -> Result<Bytes, Refusal> {
     Ok(form.freeze())
 }
 
+/// Most parameters that are read: who sends thousands wants to keep us busy.
+pub const MOST_PARAMS: usize = 100;
+
 /// Parameters by name.
 #[derive(PartialEq, Eq)]
 pub struct Params(BTreeMap<String, String>);
@@ -53,10 +56,13 @@ impl Params {
     /// Reads `application/x-www-form-urlencoded` text.
     ///
     /// # Errors
-    /// When a parameter occurs twice.
+    /// When a parameter occurs twice, or there are more than [`MOST_PARAMS`].
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let mut params = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            if params.len() >= MOST_PARAMS {
+                return Err(Refusal::BadRequest("There are too many parameters.".into()));
+            }
             if params.insert(name.into_owned(), value.into_owned()).is_some() {
                 return Err(Refusal::BadRequest("A parameter occurs more than once.".into()));
             }
@@ -73,5 +79,18 @@ impl Params {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (String, String)> + '_ {
         self.0.iter().map(|(name, value)| (name.clone(), value.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_parameters_are_read_and_none_twice() {
+        let many = |count: usize| (0..count).map(|n| format!("p{n}=x")).collect::<Vec<_>>().join("&");
+        assert!(Params::parse(&many(MOST_PARAMS)).is_ok());
+        assert!(Params::parse(&many(MOST_PARAMS + 1)).is_err());
+        assert!(Params::parse("a=1&a=2").is_err());
     }
 }

@@ -19,8 +19,12 @@ use crate::{
     status::Metrics,
 };
 
-/// Refused messages that are written at once, and per second in the long run; all are counted.
-pub const REFUSED_WRITTEN: (u32, u32) = (50, 5);
+/// How much of what is refused at one place is written: 50 at once, and 5 per second in the long run; all is counted. Each place has its own,
+/// so that strangers at the public listener hide nothing that happens elsewhere.
+#[must_use]
+pub fn refused_written() -> Arc<Rate> {
+    Arc::new(Rate::new(50, 5))
+}
 
 /// What answers the identity server.
 #[derive(Clone, Debug)]
@@ -67,6 +71,8 @@ pub(super) enum Heard {
 
 /// Largest message that is read, in bytes; a logout token is far smaller.
 const MAX_MESSAGE: usize = MAX_ADMIN_MESSAGE;
+/// Largest form with a logout token that is read, in bytes: anybody may begin to send one, and such a token has hundreds.
+pub(super) const MAX_LOGOUT_FORM: usize = 32 << 10;
 /// Longest time for a message to arrive.
 const ARRIVE_WITHIN: Duration = Duration::from_secs(5);
 /// Longest time to find out whether a message is the identity server's own: it waits for each node in turn, and wants an answer within 800 ms.
@@ -127,7 +133,7 @@ impl BackChannel {
             Word::Version => json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") })),
             Word::BackChannelLogout => self.backchannel_logout(body).await,
             Word::Logout | Word::PushNotBefore | Word::TestAvailability => {
-                let heard = match read(body).await {
+                let heard = match read(body, MAX_MESSAGE).await {
                     Some(message) => self.keycloak(word, &message).await,
                     None => Heard::No(StatusCode::PAYLOAD_TOO_LARGE, "too large, or not all there", "unread"),
                 };
@@ -199,8 +205,8 @@ impl fmt::Display for Word {
 }
 
 /// The whole of a message; `None` when it is too large, or does not arrive.
-pub(super) async fn read(body: Body) -> Option<Bytes> {
-    timeout(ARRIVE_WITHIN, read_form(body, MAX_MESSAGE)).await.ok()?.ok()
+pub(super) async fn read(body: Body, most: usize) -> Option<Bytes> {
+    timeout(ARRIVE_WITHIN, read_form(body, most)).await.ok()?.ok()
 }
 
 fn not_by(word: Word) -> Response {

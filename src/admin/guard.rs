@@ -134,7 +134,7 @@ fn note(admin: &Admin, action: &'static str, admission: Admission, outcome: &'st
     let now = admin.sessions.clock.now();
     let who = if admission == Admission::Granted { "admin.token" } else { "nobody" };
     if admission != Admission::Granted {
-        if !admin.back_channel.written.admits(now) {
+        if !admin.sessions.written.admits(now) {
             return;
         }
         tracing::warn!(action, outcome, "a use of the session API is refused");

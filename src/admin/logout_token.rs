@@ -4,7 +4,7 @@
 use http::StatusCode;
 use tokio::time::timeout;
 
-use super::back_channel::{BackChannel, Heard, Noted, VERIFY_WITHIN, Word, read};
+use super::back_channel::{BackChannel, Heard, MAX_LOGOUT_FORM, Noted, VERIFY_WITHIN, Word, read};
 use crate::{
     endings::By,
     forms::Params,
@@ -22,7 +22,7 @@ impl BackChannel {
     }
 
     async fn hear_logout_token(&self, body: Body) -> Heard {
-        let Some(form) = read(body).await else { return wrong("The form did not arrive.", "unread") };
+        let Some(form) = read(body, MAX_LOGOUT_FORM).await else { return wrong("The form did not arrive.", "unread") };
         let params = std::str::from_utf8(&form).ok().and_then(|form| Params::parse(form).ok());
         let Some(params) = params else { return wrong("The form cannot be read in one way only.", "malformed") };
         let Some(raw) = params.get("logout_token") else { return wrong("logout_token is missing.", "empty") };

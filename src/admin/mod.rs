@@ -21,7 +21,7 @@ use crate::{
     status::{Metrics, Readiness, RegistrationStatus},
     tls::ListenerTls,
 };
-pub use back_channel::{BackChannel, REFUSED_WRITTEN, Word};
+pub use back_channel::{BackChannel, Word, refused_written};
 pub use sessions::SessionApi;
 
 /// Where the admin listener listens, and to whom.

@@ -14,6 +14,7 @@ use crate::{
     domain::{AdapterSessionId, Clock, SecretString, Sid, Subject, Timestamp},
     endings::{By, Ended, Endings},
     forms::Params,
+    rate::Rate,
     revocation::Target,
     session::TokenStore,
     status::ActiveSession,
@@ -30,6 +31,8 @@ pub struct SessionApi {
     pub store: TokenStore,
     /// When this process started, on this node's clock.
     pub started: Timestamp,
+    /// How much of what is refused is written down.
+    pub written: Arc<Rate>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{StartError, World};
 use crate::{
-    admin::{BackChannel, REFUSED_WRITTEN},
+    admin::{BackChannel, refused_written},
     config::Config,
     domain::{NodeIncarnation, opaque_token},
     endings::{Endings, Notices},
@@ -12,7 +12,6 @@ use crate::{
     login::{self, Login},
     oidc::Provider,
     proxy::{self, Proxy, authenticate::SignIn, validity::Judge},
-    rate::Rate,
     renewal::{self, Renewals, Spending},
     revocation::Revocations,
     session::{
@@ -61,7 +60,7 @@ impl Lasting {
             provider: provider.clone(),
             endings: endings.clone(),
             metrics: metrics.clone(),
-            written: Arc::new(Rate::new(REFUSED_WRITTEN.0, REFUSED_WRITTEN.1)),
+            written: refused_written(),
             errands: errands.clone(),
             clock: world.clock.clone(),
         };
@@ -117,7 +116,7 @@ pub(super) fn site(config: Config, lasting: &Lasting, world: &World) -> Result<(
     let site = Site {
         caller: config.caller,
         limits: config.proxy.limits,
-        back_channel: back_channel.clone(),
+        back_channel: BackChannel { written: refused_written(), ..back_channel.clone() },
         admin_path: config.admin.public_path,
         login: Login::new(config.login, login_parts, &cookies, &keys, SITE)?,
         proxy: Proxy::new(config.proxy, proxy_parts),

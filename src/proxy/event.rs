@@ -1,4 +1,4 @@
-//! What the application is told in a request of our own, not of any user's. It bears [`MARK`], a name that is taken out of what clients send
+//! What the application is told in a request of our own, not of any user's. It bears `MARK`, a name that is taken out of what clients send
 //! (`inject`), in every spelling and on every path: so whoever has it speaks for us.
 
 use std::{rc::Rc, time::Duration};

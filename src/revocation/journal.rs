@@ -105,7 +105,13 @@ impl Inner {
     fn compacted(path: PathBuf, now: Timestamp) -> io::Result<(Self, Vec<Entry>)> {
         let entries = read(&path, now)?;
         let draft = path.with_extension("new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        // Made anew: whatever lies there, a link perhaps, was not made by us.
+        if let Err(error) = fs::remove_file(&draft)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         let text = lines(&entries)?;
         file.write_all(&text)?;
         file.sync_all()?;

@@ -101,7 +101,11 @@ impl AppCookies {
                 return Fate::Goes;
             }
             if !self.is_named(name) {
-                return Fate::Stays;
+                if !self.is_mentioned(name, value) {
+                    return Fate::Stays;
+                }
+                withheld += 1;
+                return Fate::Goes;
             }
             if self.is_given_to(owner, name, value) {
                 return Fate::LosesStart(TAG_LEN + 1);
@@ -132,6 +136,22 @@ impl AppCookies {
 
     fn is_named(&self, name: &[u8]) -> bool {
         self.names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether a cookie of another name holds what an older parser would read as one of these: they split at commas and blanks too, and take
+    /// names in quotes.
+    fn is_mentioned(&self, name: &[u8], value: &[u8]) -> bool {
+        let text = [name, b"=", value].concat().to_ascii_lowercase();
+        self.names.iter().any(|known| {
+            let known = known.to_ascii_lowercase();
+            let starts = (0..text.len()).filter(|at| text[*at..].starts_with(known.as_bytes()));
+            starts.into_iter().any(|at| {
+                let is_whole = at.checked_sub(1).is_none_or(|before| !is_token(text[before]));
+                let mut after =
+                    text[at + known.len()..].iter().skip_while(|byte| matches!(**byte, b'"' | b' ' | b'\t'));
+                is_whole && after.next() == Some(&b'=')
+            })
+        })
     }
 
     fn is_given_to(&self, owner: Owner<'_>, name: &[u8], value: &[u8]) -> bool {
@@ -172,6 +192,11 @@ fn expires(attributes: &[u8]) -> bool {
         value.parse::<i64>().ok()
     };
     attributes.split(|byte| *byte == b';').filter_map(max_age).next_back().is_some_and(|age| age <= 0)
+}
+
+/// What may stand in a cookie's name (RFC 9110, section 5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn position(bytes: &[u8], sought: u8) -> Option<usize> {

@@ -53,7 +53,6 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "status",
             "tls",
             "lifecycle",
-            "rate",
             "domain",
         ],
     ),

@@ -148,6 +148,30 @@ fn two_of_one_name_are_judged_each_by_itself_and_others_stay() {
     assert_eq!(admitted(&cookies, others, Owner::Nobody), (Some(others.to_owned()), 0));
 }
 
+/// Parsers of before RFC 6265 split at commas and blanks too, and take names in quotes.
+#[test]
+fn a_cookie_that_an_older_parser_would_read_as_one_of_these_is_left_out() {
+    let cookies = cookies();
+    for planted in [
+        "a=b, JSESSIONID=evil",
+        "a=b,JSESSIONID=evil",
+        "a=b JSESSIONID=evil",
+        "a=b\tjsessionid =evil",
+        "\"JSESSIONID\"=evil",
+        "a=\"JSESSIONID\"=evil",
+        "\u{a0}JSESSIONID=evil",
+    ] {
+        assert_eq!(
+            admitted(&cookies, &format!("x=y; {planted}"), Owner::Nobody),
+            (Some("x=y".to_owned()), 1),
+            "{planted}"
+        );
+    }
+    for other in ["MYJSESSIONID=x", "JSESSIONIDS=x", "JSESSIONID-2=x", "a=JSESSIONID", "a=b-JSESSIONID=x"] {
+        assert_eq!(admitted(&cookies, other, Owner::Nobody), (Some(other.to_owned()), 0), "{other}");
+    }
+}
+
 #[test]
 fn every_key_of_the_ring_recognises_its_tags_and_no_other_does() {
     let kept = given(&at("here", &[1]), "sid=abc", Owner::Nobody);
