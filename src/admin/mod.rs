@@ -127,6 +127,9 @@ fn forwarding(request: &HttpRequest) -> HeaderMap {
 fn sent(response: Response) -> HttpResponse {
     let status = header_status(response.status);
     let mut answer = HttpResponse::build(status);
+    // Keycloak keeps connections for later, and sends nothing again on one that turns out to be dead: after a crash of this node the next
+    // message would be lost.
+    answer.force_close();
     for (name, value) in &response.headers {
         answer.append_header((name.as_str(), value.as_bytes()));
     }

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::backoff::Backoff;
 use crate::{
+    audit::{self, Event},
     domain::{Clock, Random, Timestamp},
     lifecycle::Shutdown,
     oidc::{Provider, RegistrationError},
@@ -118,7 +119,13 @@ impl Registration {
             Err(error) => self.status.failed(now, error.kind()),
         }
         let word = outcome.as_ref().map_or_else(RegistrationError::kind, |()| "ok");
-        self.metrics.registration(word);
+        self.note("register", word);
+    }
+
+    fn note(&self, action: &'static str, outcome: &'static str) {
+        self.metrics.registration(outcome);
+        let host = self.status.host().as_str();
+        audit::record(&Event::Registered { action, host, outcome }, self.clock.now());
     }
 
     /// Lets the node be sent traffic: by a success, and without one by a refusal or after [`PATIENCE`], since an identity
@@ -144,11 +151,11 @@ impl Registration {
         match unregistered.unwrap_or_else(|_| Err(too_slow())) {
             Ok(()) => {
                 tracing::info!(%host, "this node is no longer registered");
-                self.metrics.registration("left");
+                self.note("unregister", "left");
             }
             Err(error) => {
                 tracing::warn!(%host, %error, "this node may still be registered; it is forgotten after the client's re-registration timeout");
-                self.metrics.registration("left_behind");
+                self.note("unregister", "left_behind");
             }
         }
     }

@@ -3,6 +3,7 @@
 mod keycloak;
 
 use std::{
+    error::Error as _,
     io::{self, Write, stdout},
     path::Path,
     process::ExitCode,
@@ -12,9 +13,10 @@ use std::{
 use super::{BAD_CONFIG, UNAVAILABLE, refuse};
 use crate::{
     config::{Config, ProcessEnvironment},
-    domain::{SystemClock, SystemRandom},
+    domain::{Clock as _, NodeIncarnation, SystemClock, SystemRandom},
     login::ResponseMode,
     oidc::{Metadata, Provider},
+    revocation::{JournalError, Revocations},
 };
 
 pub(super) use keycloak::Options as KeycloakOptions;
@@ -41,6 +43,11 @@ async fn check(config: &Config, keycloak: &KeycloakOptions) -> io::Result<ExitCo
             return Ok(ExitCode::from(BAD_CONFIG));
         }
     };
+    if let Err(error) = usable_persist(config) {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        writeln!(out, "fault: {error}{cause}")?;
+        return Ok(ExitCode::from(BAD_CONFIG));
+    }
     writeln!(out, "configuration: no fault")?;
     tell_response_mode(&mut out, config)?;
     match provider.discover().await {
@@ -81,6 +88,12 @@ fn tell_provider(out: &mut impl Write, config: &Config, metadata: &Metadata) -> 
         writeln!(out, "to register there: post-logout redirect URI {after}")?;
     }
     Ok(())
+}
+
+/// Whether revocations can be kept where they should be: as a start would find out.
+fn usable_persist(config: &Config) -> Result<(), JournalError> {
+    let me = NodeIncarnation::new("check");
+    Revocations::open(config.revocation.clone(), me, SystemClock.now()).map(drop)
 }
 
 fn ours(config: &Config) -> Ours {

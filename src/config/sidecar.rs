@@ -89,6 +89,9 @@ pub(super) fn read(root: &Object<'_>, env: &dyn Environment) -> Option<Config> {
     let listen = keys.at("listen").parse(address::listen).unwrap_or(Listen::Tcp(LISTEN));
     let admin = admin(&keys.at("admin"), &listen);
     let path_prefix = keys.at("path-prefix").parse(path::prefix).unwrap_or_else(|| PATH_PREFIX.to_owned());
+    if admin.public_path.as_ref() == Some(&path_prefix) {
+        keys.at("admin").fault("has the `public-path` that `path-prefix` is: our own endpoints are there");
+    }
     let cookie = cookie::read(root, &keys.at("cookie"), public_url.as_ref(), &path_prefix);
     let limits = keys.at("limits").object(&LIMITS);
     let login = login::Config {

@@ -11,12 +11,11 @@ pub use admin_action::{
 };
 pub use logout_token::{LogoutTarget, LogoutToken, LogoutTokenError};
 
-use super::{Provider, ProviderId, metadata::DiscoveryError, verify::Verified};
+use super::{Provider, ProviderId, key_source::Asker, metadata::DiscoveryError, verify::Verified};
 use crate::domain::Issuer;
 
 impl Provider {
-    /// Verifies an admin action that came for `word`, with newer keys when it names one that is not known, as often as the cooldown of key
-    /// requests allows. A verified action may come again within its life: nothing is remembered here, it is harmless by its cut.
+    /// Verifies an admin action that came for `word`, with newer keys when it names one that is not known, once a second at the most. A verified action may come again within its life: nothing is remembered here, it is harmless by its cut.
     ///
     /// # Errors
     /// [`AdminActionError`]; nothing may be done then.
@@ -26,17 +25,17 @@ impl Provider {
         }
         let snapshot = self.snapshot().await?;
         let now = self.clock.now();
-        self.verify_with(&snapshot, |verifier, keys| verifier.admin_action(raw, word, keys, now)).await
+        self.verify_for(Asker::Push, &snapshot, |verifier, keys| verifier.admin_action(raw, word, keys, now)).await
     }
 
-    /// Verifies a logout token, with newer keys when it names one that is not known, as often as the cooldown of key requests allows.
+    /// Verifies a logout token, with newer keys when it names one that is not known, once a second at the most.
     ///
     /// # Errors
     /// [`LogoutTokenError`]; nothing may be done then.
     pub async fn logout_token(&self, raw: &str) -> Result<Verified<LogoutToken>, LogoutTokenError> {
         let snapshot = self.snapshot().await?;
         let now = self.clock.now();
-        self.verify_with(&snapshot, |verifier, keys| verifier.logout_token(raw, keys, now)).await
+        self.verify_for(Asker::Push, &snapshot, |verifier, keys| verifier.logout_token(raw, keys, now)).await
     }
 
     /// Reads the provider's keys at once, whatever the cooldown says. Only for an authentic not-before push, after which Keycloak's adapters

@@ -27,6 +27,8 @@ pub(super) struct KeySource {
     pinned: bool,
     /// When a token last made us ask. A failed call counts too, as in Keycloak's adapters (`JWKPublicKeyLocator`).
     asked: AtomicI64,
+    /// The same of what the identity server pushes, which comes once: a token may come again.
+    asked_for_push: AtomicI64,
     /// One call at a time; who waited looks at what the other brought.
     asking: tokio::sync::Mutex<()>,
     http: HttpClient,
@@ -45,6 +47,7 @@ impl KeySource {
             keys: ArcSwap::from_pointee(pinned.map(PinnedKey::key_set).unwrap_or_default()),
             pinned: pinned.is_some(),
             asked: AtomicI64::new(i64::MIN),
+            asked_for_push: AtomicI64::new(i64::MIN),
             asking: tokio::sync::Mutex::new(()),
             http,
             clock,
@@ -75,13 +78,13 @@ impl KeySource {
     }
 
     /// Newer keys than `known`, for a token that `known` could not verify; `None` when there are none to be had now.
-    pub(super) async fn newer_than(&self, known: &Arc<KeySet>, jwks_uri: &Url) -> Option<Arc<KeySet>> {
+    pub(super) async fn newer_than(&self, known: &Arc<KeySet>, jwks_uri: &Url, asker: Asker) -> Option<Arc<KeySet>> {
         let _one_at_a_time = self.asking.lock().await;
         let current = self.current();
         if !Arc::ptr_eq(&current, known) {
             return Some(current);
         }
-        if self.pinned || !self.may_ask() {
+        if self.pinned || !self.may_ask(asker) {
             return None;
         }
         match self.read(jwks_uri).await {
@@ -93,13 +96,29 @@ impl KeySource {
         }
     }
 
-    fn may_ask(&self) -> bool {
+    fn may_ask(&self, asker: Asker) -> bool {
+        let (last_asked, cooldown) = match asker {
+            Asker::Push => (&self.asked_for_push, self.cooldown.min(PUSH_COOLDOWN)),
+            Asker::Token => (&self.asked, self.cooldown),
+        };
         let now = self.clock.now();
-        let last = Timestamp::from_millis(self.asked.load(Ordering::Relaxed));
-        let may = now.since(last) >= self.cooldown || now < last;
+        let last = Timestamp::from_millis(last_asked.load(Ordering::Relaxed));
+        let may = now.since(last) >= cooldown || now < last;
         if may {
-            self.asked.store(now.as_millis(), Ordering::Relaxed);
+            last_asked.store(now.as_millis(), Ordering::Relaxed);
         }
         may
     }
 }
+
+/// On whose behalf keys are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A message that the identity server pushes: refused, it is lost.
+    Push,
+    /// A token, which may come again.
+    Token,
+}
+
+/// Shortest time between two readings of keys for what is pushed.
+const PUSH_COOLDOWN: std::time::Duration = std::time::Duration::from_secs(1);

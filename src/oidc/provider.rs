@@ -10,7 +10,7 @@ use url::Url;
 use super::{
     ClientAuth, Config, RoleMappings,
     client_assertion::{AssertionSigner, KeyError},
-    key_source::KeySource,
+    key_source::{Asker, KeySource},
     keys::KeySet,
     metadata::{DiscoveryError, Metadata},
     verify::{Refusal, Verified, Verifier, VerifyError},
@@ -165,10 +165,20 @@ impl Provider {
         snapshot: &Snapshot,
         verify: impl Fn(&Verifier, &KeySet) -> Result<Verified<T>, E>,
     ) -> Result<Verified<T>, E> {
+        self.verify_for(Asker::Token, snapshot, verify).await
+    }
+
+    /// The same on behalf of whoever asks.
+    pub(super) async fn verify_for<T, E: Refusal>(
+        &self,
+        asker: Asker,
+        snapshot: &Snapshot,
+        verify: impl Fn(&Verifier, &KeySet) -> Result<Verified<T>, E>,
+    ) -> Result<Verified<T>, E> {
         let keys = self.keys.current();
         match verify(&snapshot.verifier, &keys) {
             Err(error) if error.verify_error().is_some_and(VerifyError::wants_fresh_keys) => {
-                match self.keys.newer_than(&keys, &snapshot.metadata.jwks_uri).await {
+                match self.keys.newer_than(&keys, &snapshot.metadata.jwks_uri, asker).await {
                     Some(newer) => verify(&snapshot.verifier, &newer),
                     None => Err(error),
                 }

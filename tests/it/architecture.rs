@@ -14,7 +14,10 @@ use source::{Source, allows_lints};
 /// Which modules of the crate each module names, both in the order of `lib.rs`.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("main", &["commands"]),
-    ("commands", &["config", "app", "login", "oidc", "http_client", "tls", "lifecycle", "telemetry", "domain"]),
+    (
+        "commands",
+        &["config", "app", "login", "revocation", "oidc", "http_client", "tls", "lifecycle", "telemetry", "domain"],
+    ),
     // Fills each component's `Config` and knows nothing else of it.
     (
         "config",
@@ -111,7 +114,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "domain",
         ],
     ),
-    ("background", &["renewal", "endings", "revocation", "oidc", "status", "tls", "lifecycle", "domain"]),
+    ("background", &["renewal", "endings", "revocation", "oidc", "status", "tls", "lifecycle", "audit", "domain"]),
     ("respond", &["message"]),
     ("forms", &["message", "respond"]),
     ("status", &["expiring", "domain"]),

@@ -226,6 +226,18 @@ fn a_word_is_verified_by_the_keys_that_hold_after_a_rotation() {
     assert_eq!(status(&scene, &mut browser), 401);
 }
 
+/// A token of a key that came a moment ago has made us ask already; what is pushed comes once, and does not wait for that to be long ago.
+#[test]
+fn a_word_of_a_newer_key_is_verified_right_after_a_token_of_an_unknown_one() {
+    let (scene, mut browser) = scene();
+    scene.server.rotate_keys(OldKeys::Forget).unwrap();
+    let second = scene.signed_in();
+    scene.server.rotate_keys(OldKeys::Forget).unwrap();
+    act(&scene, AdminAction::Logout, ids(&scene, &browser));
+    assert_eq!(status(&scene, &mut browser), 401);
+    assert_eq!(status(&scene, &mut second.clone()), 200);
+}
+
 #[test]
 fn a_flood_of_forged_words_makes_the_realm_send_its_keys_once() {
     let (scene, mut browser) = scene();
