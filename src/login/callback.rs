@@ -238,7 +238,7 @@ impl Answer {
     }
 }
 
-const NOT_BEFORE: &str = "The identity server has taken back what it issued up to this moment, or to one that has not come yet. Please try again.";
+const NOT_BEFORE: &str = "The identity server has taken back what it issued up to this moment, or to one that has not come yet. Please try again later.";
 const UNAVAILABLE: &str = "The identity server cannot be reached. Please try again in a moment.";
 
 /// Parameters of a query, or of the form that is posted in its place.
