@@ -265,12 +265,15 @@ impl Judge {
         doubt: Doubt,
         now: Timestamp,
     ) -> Result<ControlFlow<Standing, Standing>, Refusal> {
-        let may_serve = matches!(self.endings.revocations.judge(session.as_ref(), now), Verdict::Clear)
-            || matches!(
-                self.verdict(session.clone(), false, now),
-                Standing::Unproved(_, Doubt::Age | Doubt::Deaf | Doubt::Gap)
-            );
-        if self.when_unprovable == WhenUnprovable::Refuse || !may_serve {
+        let may_serve = match self.endings.revocations.judge(session.as_ref(), now) {
+            Verdict::Ended => return Ok(ControlFlow::Break(Standing::Revoked)),
+            Verdict::Clear | Verdict::Doubtful(Doubt::Age | Doubt::Deaf | Doubt::Gap) => {
+                self.when_unprovable == WhenUnprovable::Serve
+            }
+            Verdict::Doubtful(Doubt::Cut | Doubt::Hint) => false,
+        };
+        // To the end of its access token, which may have come while it waited.
+        if !may_serve || session.status(now, self.lifetimes) != SessionStatus::Live {
             return Err(Refusal::NotReady);
         }
         tracing::warn!(subject = %session.principal.subject, "a session is served without proof");
