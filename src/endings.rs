@@ -286,7 +286,10 @@ fn unknown<'a>(targets: &'a [Target<'a>], ended: &'a [ActiveSession]) -> impl It
     targets.iter().copied().filter(move |target| match target {
         Target::Everybody => true,
         Target::Session(_) if by_sid => false,
-        target => !ended.iter().any(|seen| concerns(*target, &seen.into())),
+        target => {
+            let meant = Meant::of(std::iter::once(*target));
+            !ended.iter().any(|seen| meant.concerns(&seen.into()))
+        }
     })
 }
 
@@ -358,16 +361,6 @@ fn note(target: Target<'_>, streams: usize, by: By, now: Timestamp) {
         Target::Subject(id) => subject = Some(id),
     }
     audit::record(&Event::Ended { by: by.word(), subject, session, sid, streams }, now);
-}
-
-/// Whether a target could mean what bears these marks, whatever its age.
-fn concerns(target: Target<'_>, marks: &Marks<'_>) -> bool {
-    match target {
-        Target::Everybody => true,
-        Target::Session(id) => marks.adapter_session_id == Some(id),
-        Target::Sid(sid) => marks.sid == Some(sid),
-        Target::Subject(subject) => marks.subject == subject,
-    }
 }
 
 impl<'a> From<&'a ActiveSession> for Marks<'a> {

@@ -53,8 +53,6 @@ pub struct AdminAction {
     pub issued_at: Timestamp,
     /// What is to be done.
     pub order: AdminContent,
-    /// The not-before that a `LOGOUT` carries, when it is above 0; on the identity server's clock. `None` with the other actions.
-    pub not_before: Option<Timestamp>,
 }
 
 /// What is to be done.
@@ -193,12 +191,12 @@ impl Verifier {
         if claims.text("resource")? != Some(self.client_id().as_str()) {
             return Err(AdminActionError::WrongResource); // 6
         }
-        let not_before = claims.instant("notBefore")?;
+        // That of a LOGOUT says no more than when it was made; but what is there must be an instant.
+        claims.instant("notBefore")?;
         Ok(Verified::vouch(AdminAction {
             id: claims.text("id")?.map(str::to_owned),
             issued_at: issued_at(claims.text("id")?, expiration),
             order: content(word, &claims)?, // 7
-            not_before: not_before.filter(|value| word == AdminWord::Logout && value.as_secs() > 0),
         }))
     }
 
