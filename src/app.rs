@@ -4,12 +4,12 @@
 mod listener;
 mod logout_hook;
 mod registrar;
+mod reload;
 mod site;
 
 use std::{fmt, future::Future, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use actix_server::{Server, ServerHandle};
-use arc_swap::ArcSwap;
 use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 
@@ -23,19 +23,22 @@ use crate::{
         stream_watch::StreamWatch,
     },
     config::Config,
+    current::Current,
     domain::{Clock, Random},
+    endings::Endings,
     front::Worker,
-    lifecycle::{Errands, Shutdown, Supervisor},
+    lifecycle::{Shutdown, Supervisor},
     message::Transport,
     oidc::{self, Provider},
     revocation::JournalError,
-    session::{CookieConfigError, KeyRingError},
-    site::Site,
-    status::{Metrics, Readiness, Streams},
+    session::{CookieConfigError, KeyRingError, TokenStore},
+    status::{Metrics, Readiness},
     tls::{ListenerTls, TlsError},
 };
 use listener::Bound;
-use site::{Lasting, site};
+pub use reload::Source;
+use reload::{Reload, Serving, Watched};
+use site::{Lasting, make};
 
 /// A process that is about to serve: bound, but not yet accepting.
 #[derive(Debug)]
@@ -44,17 +47,19 @@ pub struct App {
     public_tls: Option<Encryption>,
     admin: Bound,
     admin_tls: Option<Encryption>,
-    site: Arc<ArcSwap<Site>>,
+    serving: Serving,
+    lasting: Arc<Lasting>,
     status: Arc<Admin>,
-    streams: Arc<Streams>,
     discovery: Discovery,
     registration: Option<Registration>,
     stream_watch: StreamWatch,
     logout_hook: Option<AppHook>,
-    errands: Errands,
+    watched: Watched,
+    /// Where the configuration is read again, if it is.
+    source: Option<Source>,
     /// How long one call to the identity server may take: its answer may be worth a session.
     errand_patience: Duration,
-    random: Arc<dyn Random>,
+    world: World,
     drain: Duration,
 }
 
@@ -124,35 +129,32 @@ impl App {
         let admin_tls = Encryption::of("admin", config.admin.tls.as_ref(), &metrics)?;
         let provider = Arc::new(Provider::build(config.oidc.clone(), world.clock.clone(), world.random.clone())?);
         let (notices, told) = logout_hook::notices(&config);
-        let logout_hook = logout_hook::build(&config, told, &metrics, world);
-        let lasting = Lasting::build(&config, provider.clone(), notices, metrics.clone(), world)?;
+        let lasting =
+            Arc::new(Lasting::build(&config, Current::new(provider.clone()), notices, metrics.clone(), world)?);
         let node = Arc::new(registrar::status(&config));
-        let registration = registrar::build(&config, provider.clone(), &node, &readiness, &metrics, world);
+        let registration = registrar::build(&config, lasting.provider.clone(), &node, &readiness, &metrics, world);
+        let (drain, errand_patience) = (config.proxy.limits.drain, config.oidc.http.total_timeout);
+        let (watched, store) = (Watched::new(&config), config.session.store);
+        metrics.config_loaded(world.clock.now().as_secs(), 0);
+        let serving = Serving::new(make(config, provider, &lasting, world)?);
+        let logout_hook = serving.hook.clone().zip(told);
+        let logout_hook = logout_hook.map(|(target, told)| logout_hook::build(target, told, &metrics, world));
         let status = Arc::new(Admin {
             readiness: readiness.clone(),
             registration: node,
             metrics: metrics.clone(),
             revocations: lasting.endings.revocations.clone(),
             back_channel: lasting.back_channel.clone(),
-            caller: config.caller.clone(),
+            access: serving.access.clone(),
             transport: if admin_tls.is_some() { Transport::Tls } else { Transport::Plain },
-            sessions: SessionApi {
-                token: config.admin.token.clone(),
-                endings: lasting.endings.clone(),
-                store: config.session.store,
-                started: world.clock.now(),
-                written: refused_written(),
-                clock: world.clock.clone(),
-            },
+            sessions: session_api(lasting.endings.clone(), store, world),
         });
-        let drain = config.proxy.limits.drain;
-        let errand_patience = config.oidc.http.total_timeout;
-        let (site, renewals) = site(config, &lasting, world)?;
+        let provider = lasting.provider.clone();
         let discovery = Discovery { provider, readiness, metrics: metrics.clone(), random: world.random.clone() };
         let stream_watch = StreamWatch {
             spending: lasting.spending,
             endings: lasting.endings.clone(),
-            renewals,
+            renewals: serving.renewals.clone(),
             metrics,
             clock: world.clock.clone(),
         };
@@ -161,18 +163,25 @@ impl App {
             public_tls,
             admin,
             admin_tls,
-            site: Arc::new(ArcSwap::from_pointee(site)),
+            serving,
+            lasting,
             status,
-            streams: lasting.endings.streams,
             discovery,
             registration,
             stream_watch,
             logout_hook,
-            errands: lasting.errands,
+            watched,
+            source: None,
             errand_patience,
-            random: world.random.clone(),
+            world: world.clone(),
             drain,
         })
+    }
+
+    /// The same process, which reads its configuration again from `source`.
+    #[must_use]
+    pub fn reloading(self, source: Source) -> Self {
+        Self { source: Some(source), ..self }
     }
 
     /// Where the public listener listens; `None` for a unix socket.
@@ -204,11 +213,24 @@ impl App {
         if let Some(hook) = self.logout_hook {
             supervisor.spawn("application's hook", hook.run(shutdown.clone()));
         }
+        let nudge = self.source.as_ref().map(|source| source.nudge.clone()).unwrap_or_default();
         for encryption in [self.public_tls, self.admin_tls].into_iter().flatten() {
-            supervisor.spawn("certificate", encryption.watch.run(shutdown.clone()));
+            supervisor.spawn("certificate", encryption.watch.run(nudge.listen(), shutdown.clone()));
+        }
+        let errands = self.lasting.errands.clone();
+        let (readiness, streams) = (self.status.readiness.clone(), self.lasting.endings.streams.clone());
+        if let Some(source) = self.source {
+            let reload = Reload {
+                source,
+                serving: self.serving,
+                lasting: self.lasting,
+                world: self.world,
+                metrics: self.status.metrics.clone(),
+                watched: self.watched,
+            };
+            supervisor.spawn("reload", reload.run(shutdown.clone()));
         }
         let (public_handle, admin_handle) = (public.handle(), admin.handle());
-        let (readiness, streams) = (self.status.readiness.clone(), self.streams);
         let mut servers = std::pin::pin!(async { futures_util::join!(public, admin) });
         // Cancel-safe: the servers are polled again where they were.
         let (public, admin) = tokio::select! {
@@ -221,7 +243,7 @@ impl App {
             }
         };
         // Together: a slow identity server is waited for once, and the node leaves its list before patience with the process ends.
-        futures_util::join!(self.errands.finish(self.errand_patience), registrar.finish(registration::ENDS_WITHIN));
+        futures_util::join!(errands.finish(self.errand_patience), registrar.finish(registration::ENDS_WITHIN));
         supervisor.finish(LOOPS_END_WITHIN).await;
         tracing::info!("stopped");
         public.and(admin)
@@ -229,9 +251,10 @@ impl App {
 
     /// The public server, and the admin server, which outlives it so that readiness can be asked to the end.
     fn servers(&self) -> io::Result<(Server, Server)> {
-        let (site, metrics, random) = (self.site.clone(), self.status.metrics.clone(), self.random.clone());
+        let (site, metrics, random) =
+            (self.serving.site.clone(), self.status.metrics.clone(), self.world.random.clone());
         let worker = move || Rc::new(Worker::new(site.clone(), metrics.clone(), random.clone()));
-        let limits = self.site.load().limits;
+        let limits = self.serving.site.get().limits;
         let acceptor = |encryption: &'_ Option<Encryption>| encryption.as_ref().map(|one| one.acceptor.clone());
         let (public_tls, admin_tls) = (acceptor(&self.public_tls), acceptor(&self.admin_tls));
         let public = listener::serve_public(&self.public, public_tls.as_ref(), worker, limits, self.drain)?;
@@ -257,6 +280,10 @@ impl fmt::Debug for Encryption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Encryption({:?})", self.watch)
     }
+}
+
+fn session_api(endings: Endings, store: TokenStore, world: &World) -> SessionApi {
+    SessionApi { endings, store, started: world.clock.now(), written: refused_written(), clock: world.clock.clone() }
 }
 
 async fn finish(public: &ServerHandle, admin: &ServerHandle) {

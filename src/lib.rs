@@ -21,6 +21,9 @@
 //! is over, closes what is open for it ([`status::Streams`]), and throws away what is kept, in this order; only then comes the answer. A
 //! front-channel logout, which anybody may send, only makes a session be proved.
 //!
+//! **Another configuration**, read while the process serves ([`app::Source`]), becomes a [`site`] of its own beside the old one, and then stands in
+//! its place ([`current`]). What was ended, spent, used or learned belongs to neither, and outlives both.
+//!
 //! **In the background** ([`background`]) the provider's metadata and keys are read until they are there, and read again before they grow
 //! old; the node is registered; and what is open is looked at, whether anybody still vouches for it. [`admin`] tells on a listener of its
 //! own whether this node is ready, and what it counts. What happened to whom goes to [`audit`].
@@ -50,6 +53,7 @@ pub mod status;
 pub mod http_client;
 pub mod tls;
 pub mod lifecycle;
+pub mod current;
 pub mod telemetry;
 pub mod audit;
 pub mod expiring;

@@ -1,10 +1,12 @@
-//! How the process ends: asked once it stops softly, and every loop that it started is known by name and waited for.
+//! How the process ends, and what is said to it meanwhile: asked once it stops softly, and every loop that it started is known by name and
+//! waited for.
 
 use std::{future::Future, time::Duration};
 
 use tokio::{
     runtime::Handle,
     signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
@@ -89,6 +91,59 @@ impl Errands {
         if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
             tracing::warn!("what was begun with the identity server did not end in time");
         }
+    }
+}
+
+/// Asks for everything that was read from files to be read again. Clones ask the same.
+#[derive(Clone, Debug, Default)]
+pub struct Nudge(watch::Sender<()>);
+
+/// Hears of nudges since it was made; of several that were not heard yet, as of one.
+#[derive(Debug)]
+pub struct Nudged(watch::Receiver<()>);
+
+impl Nudge {
+    /// Asks.
+    pub fn give(&self) {
+        self.0.send_replace(());
+    }
+
+    /// Hears from now on.
+    #[must_use]
+    pub fn listen(&self) -> Nudged {
+        Nudged(self.0.subscribe())
+    }
+}
+
+impl Nudged {
+    /// Waits for the next. Cancel-safe: one that comes meanwhile is not lost.
+    pub async fn again(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Nobody is left who could ask.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// SIGHUP, listened for since this was made.
+#[derive(Debug)]
+pub struct ReloadSignal(Signal);
+
+impl ReloadSignal {
+    /// Listens from now on: it does not kill the process any more.
+    ///
+    /// # Errors
+    /// When signals cannot be listened for.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Gives a nudge for each, for ever. Cancel-safe.
+    pub async fn pass_on(mut self, nudge: &Nudge) {
+        while self.0.recv().await.is_some() {
+            nudge.give();
+        }
+        std::future::pending::<()>().await;
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::{
     audit::{self, Event},
+    current::Current,
     domain::{Clock, Timestamp},
     endings::Endings,
     forms::read_form,
@@ -30,7 +31,7 @@ pub fn refused_written() -> Arc<Rate> {
 #[derive(Clone, Debug)]
 pub struct BackChannel {
     /// Who verifies what it says.
-    pub provider: Arc<Provider>,
+    pub provider: Current<Provider>,
     /// What it ends.
     pub endings: Endings,
     /// What is counted.
@@ -129,7 +130,7 @@ impl BackChannel {
 
     async fn hear(&self, word: Word, body: Body) -> Response {
         match word {
-            Word::Jwks => json(&self.provider.client_jwks()),
+            Word::Jwks => json(&self.provider.get().client_jwks()),
             Word::Version => json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") })),
             Word::BackChannelLogout => self.backchannel_logout(body).await,
             Word::Logout | Word::PushNotBefore | Word::TestAvailability => {

@@ -76,9 +76,10 @@ pub(super) fn may_see_details(admin: &Admin, request: &HttpRequest) -> bool {
 }
 
 fn admission(admin: &Admin, request: &HttpRequest) -> Admission {
-    let Some(token) = &admin.sessions.token else { return Admission::NoApi };
+    let access = admin.access.get();
+    let Some(token) = &access.token else { return Admission::NoApi };
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    if !admin.caller.admits(&forwarding(request), peer, admin.transport) {
+    if !access.caller.admits(&forwarding(request), peer, admin.transport) {
         return Admission::Insecure;
     }
     // Compared in constant time.

@@ -24,7 +24,7 @@ impl BackChannel {
         if message.trim().is_empty() {
             return Heard::No(StatusCode::FORBIDDEN, "no token", "empty");
         }
-        match timeout(VERIFY_WITHIN, self.provider.admin_action(message.trim(), admin_word)).await {
+        match timeout(VERIFY_WITHIN, self.provider.get().admin_action(message.trim(), admin_word)).await {
             Err(_) => late(),
             Ok(Err(error)) => refused(&error),
             Ok(Ok(action)) => {
@@ -61,7 +61,7 @@ impl BackChannel {
         // `None`: it came late, and a newer order stands.
         tracing::info!(not_before = ?value, ?ended, "the identity server set a not-before");
         // Who takes tokens back may have taken a key back (keycloak-adapter: `KeycloakDeployment.updateNotBefore`).
-        let provider = self.provider.clone();
+        let provider = self.provider.get();
         self.errands.run(async move {
             if let Err(error) = provider.reload_keys().await {
                 tracing::warn!(%error, "the identity server's keys cannot be read anew");

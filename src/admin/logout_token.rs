@@ -26,7 +26,7 @@ impl BackChannel {
         let params = std::str::from_utf8(&form).ok().and_then(|form| Params::parse(form).ok());
         let Some(params) = params else { return wrong("The form cannot be read in one way only.", "malformed") };
         let Some(raw) = params.get("logout_token") else { return wrong("logout_token is missing.", "empty") };
-        match timeout(VERIFY_WITHIN, self.provider.logout_token(raw)).await {
+        match timeout(VERIFY_WITHIN, self.provider.get().logout_token(raw)).await {
             Err(_) => wrong("The logout token cannot be verified in time.", "late"),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a logout token is refused");

@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::{
     caller,
+    current::Current,
     domain::SecretString,
     message::{Body, BodyError, Response, Transport},
     revocation::Revocations,
@@ -37,6 +38,15 @@ pub struct Config {
     pub public_path: Option<String>,
 }
 
+/// Who may say what on the admin listener.
+#[derive(Debug)]
+pub struct Access {
+    /// From where it may be said in clear.
+    pub caller: caller::Config,
+    /// What opens the session API; without it there is none.
+    pub token: Option<SecretString>,
+}
+
 /// What the admin listener tells of, and hears for.
 #[derive(Debug)]
 pub struct Admin {
@@ -50,8 +60,8 @@ pub struct Admin {
     pub revocations: Arc<Revocations>,
     /// What the identity server says.
     pub back_channel: BackChannel,
-    /// From where it may be said in clear.
-    pub caller: caller::Config,
+    /// Who may say it.
+    pub access: Current<Access>,
     /// What carries it to us.
     pub transport: Transport,
     /// What lists and ends sessions.
@@ -103,7 +113,7 @@ async fn metrics(admin: web::Data<Admin>) -> HttpResponse {
 async fn words(admin: web::Data<Admin>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let Some(word) = Word::at_end_of(request.path()) else { return HttpResponse::NotFound().finish() };
     let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
-    if !admin.caller.admits(&forwarding(&request), peer, admin.transport) {
+    if !admin.access.get().caller.admits(&forwarding(&request), peer, admin.transport) {
         return sent(admin.back_channel.insecure(word));
     }
     let stream = payload.map(|piece| piece.map_err(|_| BodyError::Broken)).boxed_local();

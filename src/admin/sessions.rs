@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Admin;
 use crate::{
     audit::rfc3339,
-    domain::{AdapterSessionId, Clock, SecretString, Sid, Subject, Timestamp},
+    domain::{AdapterSessionId, Clock, Sid, Subject, Timestamp},
     endings::{By, Ended, Endings},
     forms::Params,
     rate::Rate,
@@ -23,8 +23,6 @@ use crate::{
 /// What the session API needs.
 #[derive(Debug)]
 pub struct SessionApi {
-    /// What opens it; without it there is no API.
-    pub token: Option<SecretString>,
     /// Who ends sessions.
     pub endings: Endings,
     /// Where sessions are kept, which is what decides how much is known of them.

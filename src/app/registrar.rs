@@ -7,6 +7,7 @@ use super::World;
 use crate::{
     background::registration::Registration,
     config::Config,
+    current::Current,
     lifecycle::{Shutdown, Supervisor},
     oidc::Provider,
     status::{Metrics, Readiness, RegistrationStatus},
@@ -24,7 +25,7 @@ pub(super) fn status(config: &Config) -> RegistrationStatus {
 /// The loop, if the node is to be registered; readiness waits for it from now on.
 pub(super) fn build(
     config: &Config,
-    provider: Arc<Provider>,
+    provider: Current<Provider>,
     status: &Arc<RegistrationStatus>,
     readiness: &Arc<Readiness>,
     metrics: &Arc<Metrics>,

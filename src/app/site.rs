@@ -1,18 +1,19 @@
-//! One site, and what outlives a swap of one for another, of a configuration. Here concrete stores are named.
+//! What a configuration makes, and what outlives a swap of one for another. Here concrete stores are named.
 
 use std::sync::Arc;
 
-use super::{StartError, World};
+use super::{StartError, World, logout_hook};
 use crate::{
-    admin::{BackChannel, refused_written},
+    admin::{Access, BackChannel, refused_written},
     config::Config,
+    current::Current,
     domain::{NodeIncarnation, opaque_token},
     endings::{Endings, Notices},
     lifecycle::Errands,
-    login::{self, Login},
+    login::{self, Login, UsedStates},
     oidc::Provider,
     proxy::{self, Proxy, authenticate::SignIn, validity::Judge},
-    renewal::{self, Renewals, Spending},
+    renewal::{self, Ledger, Renewals, Spending},
     revocation::Revocations,
     session::{
         self, AppCookie, AppCookies, CookieConfigError, CookieStore, KeyRing, KeyRingError, MemoryStore, OwnCookies,
@@ -24,10 +25,15 @@ use crate::{
 
 /// The one site of this version. Its name is in every seal.
 const SITE: &str = "default";
-/// What outlives a swap of one site for another.
+/// What outlives a swap of one configuration for another.
+#[derive(Debug)]
 pub(super) struct Lasting {
-    pub(super) provider: Arc<Provider>,
+    pub(super) provider: Current<Provider>,
     pub(super) incarnation: NodeIncarnation,
+    ledger: Arc<Ledger>,
+    used: Arc<UsedStates>,
+    /// For a configuration without one.
+    made_keys: Arc<KeyRing>,
     pub(super) endings: Endings,
     pub(super) back_channel: BackChannel,
     pub(super) spending: Spending,
@@ -38,7 +44,7 @@ pub(super) struct Lasting {
 impl Lasting {
     pub(super) fn build(
         config: &Config,
-        provider: Arc<Provider>,
+        provider: Current<Provider>,
         notices: Option<Notices>,
         metrics: Arc<Metrics>,
         world: &World,
@@ -68,25 +74,66 @@ impl Lasting {
             TokenStore::Cookie => Spending::Forbidden,
             TokenStore::Session => Spending::Allowed,
         };
-        Ok(Self { provider, incarnation, endings, back_channel, spending, metrics, errands })
+        Ok(Self {
+            provider,
+            ledger: Arc::new(Ledger::new(&config.renewal, incarnation.clone(), config.session.lifetimes)),
+            incarnation,
+            used: Arc::default(),
+            made_keys: Arc::new(KeyRing::generate(world.random.as_ref())),
+            endings,
+            back_channel,
+            spending,
+            metrics,
+            errands,
+        })
     }
 }
 
-/// The site that `config` describes, and what renews its sessions.
-pub(super) fn site(config: Config, lasting: &Lasting, world: &World) -> Result<(Site, Arc<Renewals>), StartError> {
-    let Lasting { provider, incarnation, endings, back_channel, metrics, .. } = lasting;
-    let keys = key_ring(&config, world)?;
+/// What one configuration makes: a snapshot, to be swapped in as a whole.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) site: Arc<Site>,
+    pub(super) renewals: Arc<Renewals>,
+    pub(super) provider: Arc<Provider>,
+    pub(super) access: Arc<Access>,
+    pub(super) hook: Option<Arc<logout_hook::Target>>,
+}
+
+/// What `config` describes, with `provider` for its identity server.
+pub(super) fn make(
+    config: Config,
+    provider: Arc<Provider>,
+    lasting: &Lasting,
+    world: &World,
+) -> Result<Made, StartError> {
+    let access = Access { caller: config.caller.clone(), token: config.admin.token.clone() };
+    let hook = logout_hook::target(&config);
+    let (site, renewals) = site(config, &provider, lasting, world)?;
+    Ok(Made { site: Arc::new(site), renewals, provider, access: Arc::new(access), hook: hook.map(Arc::new) })
+}
+
+/// The site, and what renews its sessions.
+fn site(
+    config: Config,
+    provider: &Arc<Provider>,
+    lasting: &Lasting,
+    world: &World,
+) -> Result<(Site, Arc<Renewals>), StartError> {
+    let Lasting { incarnation, endings, back_channel, metrics, .. } = lasting;
+    let keys = key_ring(&config, lasting)?;
     let cookies = OwnCookies::new(&config.session.cookie)?;
     let app_cookies = app_cookies(&config.app_cookies, &cookies, &keys)?;
     let store = store(&config.session, &keys, &endings.table, world)?;
     let wanted_claims = wanted_claims(&config.proxy);
     let lifetimes = config.session.lifetimes;
-    let renewals = Arc::new(Renewals::new(config.renewal, renewals(&config, lasting, &wanted_claims, world)));
+    let parts = renewal_parts(&config, provider, lasting, &wanted_claims, world);
+    let renewals = Arc::new(Renewals::new(config.renewal, parts, lasting.ledger.clone()));
     let login_parts = login::Parts {
         provider: provider.clone(),
         store: store.clone(),
         app_cookies: app_cookies.clone(),
         endings: endings.clone(),
+        used: lasting.used.clone(),
         metrics: metrics.clone(),
         node_host: config.node_host.clone(),
         incarnation: incarnation.clone(),
@@ -124,9 +171,15 @@ pub(super) fn site(config: Config, lasting: &Lasting, world: &World) -> Result<(
     Ok((site, renewals))
 }
 
-fn renewals(config: &Config, lasting: &Lasting, wanted_claims: &[String], world: &World) -> renewal::Parts {
+fn renewal_parts(
+    config: &Config,
+    provider: &Arc<Provider>,
+    lasting: &Lasting,
+    wanted_claims: &[String],
+    world: &World,
+) -> renewal::Parts {
     renewal::Parts {
-        provider: lasting.provider.clone(),
+        provider: provider.clone(),
         endings: lasting.endings.clone(),
         prove_by: config.prove_by,
         incarnation: lasting.incarnation.clone(),
@@ -162,11 +215,11 @@ fn app_cookies(
     cookies.transpose()
 }
 
-fn key_ring(config: &Config, world: &World) -> Result<KeyRing, KeyRingError> {
+fn key_ring(config: &Config, lasting: &Lasting) -> Result<Arc<KeyRing>, KeyRingError> {
     if config.session.cookie.keys.is_empty() {
         let sign_in = config.proxy.authentication.sign_in;
         if sign_in == SignIn::Never && config.app_cookies.is_empty() {
-            return Ok(KeyRing::generate(world.random.as_ref()));
+            return Ok(lasting.made_keys.clone());
         }
         let what = match config.session.store {
             _ if sign_in == SignIn::Never => "the application's sessions",
@@ -176,9 +229,9 @@ fn key_ring(config: &Config, world: &World) -> Result<KeyRing, KeyRingError> {
         tracing::warn!(
             "sidecar.cookie.keys: none; one was made, so that {what} end with this process and on no other node count"
         );
-        return Ok(KeyRing::generate(world.random.as_ref()));
+        return Ok(lasting.made_keys.clone());
     }
-    KeyRing::new(&config.session.cookie.keys)
+    KeyRing::new(&config.session.cookie.keys).map(Arc::new)
 }
 
 fn wanted_claims(config: &proxy::Config) -> Vec<String> {

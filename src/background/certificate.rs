@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    lifecycle::Shutdown,
+    lifecycle::{Nudged, Shutdown},
     status::Metrics,
     tls::{Looked, Watch},
 };
@@ -22,12 +22,13 @@ pub struct CertificateWatch {
 }
 
 impl CertificateWatch {
-    /// Runs until `shutdown` begins.
-    pub async fn run(mut self, shutdown: Shutdown) {
+    /// Runs until `shutdown` begins. Looks at once when nudged.
+    pub async fn run(mut self, mut nudged: Nudged, shutdown: Shutdown) {
         loop {
             // Cancel-safe: a timer loses nothing.
             tokio::select! {
                 () = tokio::time::sleep(self.interval) => self.look(),
+                () = nudged.again() => self.look(),
                 () = shutdown.begun() => return,
             }
         }

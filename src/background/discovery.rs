@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::backoff::Backoff;
 use crate::{
+    current::Current,
     domain::Random,
     lifecycle::Shutdown,
     oidc::{DiscoveryError, Metadata, Provider},
@@ -15,7 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Discovery {
     /// Whom to ask.
-    pub provider: Arc<Provider>,
+    pub provider: Current<Provider>,
     /// Told of the first success.
     pub readiness: Arc<Readiness>,
     /// Told of every outcome.
@@ -35,8 +36,9 @@ impl Discovery {
         let mut backoff = Backoff::new(LEAST_DELAY, MOST_DELAY);
         loop {
             // Cancel-safe: a reading that is given up leaves what was known.
+            let provider = self.provider.get();
             let outcome = tokio::select! {
-                outcome = self.provider.discover() => outcome,
+                outcome = provider.discover() => outcome,
                 () = shutdown.begun() => return,
             };
             self.tell(&outcome);
@@ -70,7 +72,7 @@ impl Discovery {
             return backoff.delay(self.random.as_ref());
         }
         backoff.reset();
-        reread_after(self.provider.keys_ttl())
+        reread_after(self.provider.get().keys_ttl())
     }
 }
 

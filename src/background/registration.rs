@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 use super::backoff::Backoff;
 use crate::{
     audit::{self, Event},
+    current::Current,
     domain::{Clock, Random, Timestamp},
     lifecycle::Shutdown,
     oidc::{Provider, RegistrationError},
@@ -27,7 +28,7 @@ pub struct Registration {
     /// What was configured.
     pub config: Config,
     /// Where to register.
-    pub provider: Arc<Provider>,
+    pub provider: Current<Provider>,
     /// Holds the node's name; told of every outcome.
     pub status: Arc<RegistrationStatus>,
     /// Told when the registration is waited for no longer.
@@ -91,7 +92,8 @@ impl Registration {
 
     /// One attempt; `None` when `shutdown` begins meanwhile.
     async fn attempt(&self, shutdown: &Shutdown) -> Option<Outcome> {
-        let attempt = tokio::time::timeout(ATTEMPT_WITHIN, self.provider.register_node(self.status.host()));
+        let provider = self.provider.get();
+        let attempt = tokio::time::timeout(ATTEMPT_WITHIN, provider.register_node(self.status.host()));
         let mut attempt = std::pin::pin!(attempt);
         // The attempt is polled again where it was.
         tokio::select! {
@@ -147,7 +149,8 @@ impl Registration {
             return;
         }
         let host = self.status.host();
-        let unregistered = tokio::time::timeout(LEAVE_WITHIN, self.provider.unregister_node(host)).await;
+        let provider = self.provider.get();
+        let unregistered = tokio::time::timeout(LEAVE_WITHIN, provider.unregister_node(host)).await;
         match unregistered.unwrap_or_else(|_| Err(too_slow())) {
             Ok(()) => {
                 tracing::info!(%host, "this node is no longer registered");

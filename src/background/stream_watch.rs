@@ -6,6 +6,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 
 use crate::{
+    current::Current,
     domain::{Clock, Session, Timestamp},
     endings::Endings,
     lifecycle::Shutdown,
@@ -20,7 +21,7 @@ pub struct StreamWatch {
     /// What is open, and what ends it.
     pub endings: Endings,
     /// Who asks.
-    pub renewals: Arc<Renewals>,
+    pub renewals: Current<Renewals>,
     /// Whether tokens may be renewed for a stream: where sessions are kept here.
     pub spending: Spending,
     /// Told of the bound that is held.
@@ -89,7 +90,7 @@ impl StreamWatch {
 
     fn ask(&self, id: u64, session: &Arc<Session>, doubt: Doubt, asked: &mut Asked) {
         if asked.about.insert(id) {
-            let (renewals, session, spending) = (self.renewals.clone(), session.clone(), self.spending);
+            let (renewals, session, spending) = (self.renewals.get(), session.clone(), self.spending);
             asked.questions.push(async move { (id, renewals.prove(session, doubt, spending).await) }.boxed_local());
         }
     }

@@ -4,10 +4,10 @@ use std::{error::Error as _, path::Path, process::ExitCode, sync::Arc};
 
 use super::{BAD_CONFIG, UNAVAILABLE, complain, refuse};
 use crate::{
-    app::{App, StartError, World},
+    app::{App, Source, StartError, World},
     config::{Config, ProcessEnvironment},
     domain::{SystemClock, SystemRandom},
-    lifecycle::{Shutdown, StopSignals},
+    lifecycle::{Nudge, ReloadSignal, Shutdown, StopSignals},
     telemetry,
 };
 
@@ -21,21 +21,22 @@ pub(super) fn run(path: &Path) -> ExitCode {
         complain(&error.to_string());
         return ExitCode::from(BAD_CONFIG);
     }
-    actix_rt::System::new().block_on(serve(config))
+    actix_rt::System::new().block_on(serve(path, config))
 }
 
-async fn serve(config: Config) -> ExitCode {
+async fn serve(path: &Path, config: Config) -> ExitCode {
     // Before anything is served: a signal must find us listening for it.
-    let mut signals = match StopSignals::listen() {
+    let (mut signals, hangups) = match StopSignals::listen().and_then(|stop| Ok((stop, ReloadSignal::listen()?))) {
         Ok(signals) => signals,
         Err(error) => {
             tracing::error!(%error, "cannot start: signals cannot be listened for");
             return ExitCode::FAILURE;
         }
     };
+    let source = Source { path: path.to_owned(), environment: Arc::new(ProcessEnvironment), nudge: Nudge::default() };
     let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
     let app = match App::build(config, &world) {
-        Ok(app) => app,
+        Ok(app) => app.reloading(source.clone()),
         Err(error) => return cannot_start(&error),
     };
     let stop = Shutdown::default();
@@ -44,7 +45,7 @@ async fn serve(config: Config) -> ExitCode {
         stop.begin();
         signals.received().await;
     };
-    // Neither arm is polled again once the other is done.
+    // No arm is polled again once the other is done.
     tokio::select! {
         outcome = app.run(stop.begun()) => match outcome {
             Ok(()) => ExitCode::SUCCESS,
@@ -53,6 +54,7 @@ async fn serve(config: Config) -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        () = hangups.pass_on(&source.nudge) => ExitCode::FAILURE,
         () = asked_twice => {
             tracing::warn!("asked to stop twice: what is in flight is dropped");
             ExitCode::FAILURE

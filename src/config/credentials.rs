@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 use serde_json::Value;
 
 use super::{
-    bearer, file, pem, tls,
+    bearer, pem, tls,
     value::{Node, Object},
 };
 use crate::{
@@ -225,7 +225,7 @@ fn keystore(keys: &Object<'_>, resource: Option<&str>) -> Option<PrivateKey> {
 
 fn key_in_file(node: &Node<'_>) -> Option<PrivateKey> {
     let text =
-        node.parse(|path| file::read_text(Path::new(path)).map_err(|error| format!("names a file that {error}")))?;
+        node.parse(|path| node.read_text(Path::new(path)).map_err(|error| format!("names a file that {error}")))?;
     match pem::private_key(&text) {
         Ok(key) => Some(key),
         Err(error) => {

@@ -1,6 +1,11 @@
 //! What is wrong with a configuration: every fault at once, each with its place, none with a value.
 
-use std::{cell::RefCell, collections::BTreeSet, fmt};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use thiserror::Error;
 
@@ -100,6 +105,8 @@ pub(super) struct Report {
     unresolved: RefCell<BTreeSet<JsonPath>>,
     /// Texts that could not be made: what else is wrong with them says nothing.
     settled: RefCell<BTreeSet<JsonPath>>,
+    /// A digest of each file that was read, or tried.
+    files: RefCell<BTreeMap<PathBuf, Option<Vec<u8>>>>,
 }
 
 impl Report {
@@ -129,6 +136,16 @@ impl Report {
     /// Whether the text at `path` still holds a `${…}` that nothing resolved.
     pub(super) fn is_unresolved(&self, path: &JsonPath) -> bool {
         self.unresolved.borrow().contains(path)
+    }
+
+    /// Notes that the file at `path` was read, and a digest of what it holds; `None`: it could not be read.
+    pub(super) fn note_file(&self, path: &Path, digest: Option<Vec<u8>>) {
+        self.files.borrow_mut().insert(path.to_owned(), digest);
+    }
+
+    /// Every file that was read so far.
+    pub(super) fn files(&self) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+        self.files.borrow().clone()
     }
 
     /// What was read, with its warnings; or the faults, when there are any or nothing was read.

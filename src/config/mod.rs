@@ -20,6 +20,7 @@ mod nearest;
 mod node;
 mod path;
 mod pem;
+mod provenance;
 mod provider;
 mod redirect_rewrite;
 mod rules;
@@ -35,6 +36,7 @@ mod value;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use crate::{
@@ -49,10 +51,12 @@ use crate::{
     tls::ListenerTls,
 };
 use fault::{JsonPath, Report};
+use provenance::Fixed;
 use value::Node;
 
 pub use environment::{Environment, ProcessEnvironment};
 pub use fault::{Fault, Faults};
+pub use provenance::{Contents, Provenance};
 
 /// The whole of one process: its listeners and its one site.
 #[derive(Clone, Debug)]
@@ -91,8 +95,21 @@ pub struct Config {
     pub login: login::Config,
     /// The site's request path.
     pub proxy: proxy::Config,
+    /// How often the files that it was read from are looked at; zero: never.
+    pub reload_interval: Duration,
     /// What was accepted but should be known: one sentence each, naming the key.
     pub warnings: Vec<String>,
+    /// What it was read from.
+    pub provenance: Provenance,
+}
+
+/// A configuration that takes the place of a running one.
+#[derive(Debug)]
+pub struct Next {
+    /// What is to be served from now on. It says what the running one says under the keys that only a restart changes.
+    pub config: Config,
+    /// Those of these keys under which the file now says something else.
+    pub wait_for_restart: Vec<&'static str>,
 }
 
 impl Config {
@@ -101,9 +118,25 @@ impl Config {
     /// # Errors
     /// Every fault found; one alone when the file cannot be read or is not JSON.
     pub fn load(path: &Path, env: &dyn Environment) -> Result<Self, Faults> {
+        Self::load_over(path, env, None)
+    }
+
+    /// Reads the file as [`Config::load`] does, to take the place of what was read from `running`.
+    ///
+    /// # Errors
+    /// As [`Config::load`]. What waits for a restart may be at fault too, and what is new may not go with what is kept.
+    pub fn reload(path: &Path, env: &dyn Environment, running: &Provenance) -> Result<Next, Faults> {
+        let as_it_stands = Self::load(path, env)?;
+        let wait_for_restart = running.fixed().differing(as_it_stands.provenance.fixed());
+        let config =
+            if wait_for_restart.is_empty() { as_it_stands } else { Self::load_over(path, env, Some(running.fixed()))? };
+        Ok(Next { config, wait_for_restart })
+    }
+
+    fn load_over(path: &Path, env: &dyn Environment, kept: Option<&Fixed>) -> Result<Self, Faults> {
         let report = Report::default();
-        match file::read_text(path) {
-            Ok(text) => Self::read(&text, env, report),
+        match file::read_text(path, &report) {
+            Ok(text) => Self::read(&text, env, kept, report),
             Err(error) => {
                 report.fault(&JsonPath::default(), format!("the file `{}` {error}", path.display()));
                 report.conclude(None).map(|(config, _)| config)
@@ -116,20 +149,26 @@ impl Config {
     /// # Errors
     /// Every fault found; one alone when `text` is not JSON.
     pub fn from_json(text: &str, env: &dyn Environment) -> Result<Self, Faults> {
-        Self::read(text, env, Report::default())
+        Self::read(text, env, None, Report::default())
     }
 
-    fn read(text: &str, env: &dyn Environment, report: Report) -> Result<Self, Faults> {
+    fn read(text: &str, env: &dyn Environment, kept: Option<&Fixed>, report: Report) -> Result<Self, Faults> {
+        let mut fixed = Fixed::default();
         let config = source::parse(text, &report).and_then(|mut tree| {
             substitute::substitute(&mut tree, env, &report);
             source::overlay(&mut tree, env, &report);
+            if let Some(kept) = kept {
+                kept.lay_over(&mut tree);
+            }
+            fixed = Fixed::of(&tree);
             let root = Node::root(&tree, &report).object(&keycloak::names());
             keycloak::note_effects(&root);
             keycloak::check_choices(&root);
             sidecar::read(&root, env)
         });
+        let provenance = Provenance::new(report.files(), fixed);
         let (config, warnings) = report.conclude(config)?;
-        Ok(Self { warnings, ..config })
+        Ok(Self { warnings, provenance, ..config })
     }
 }
 

@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{
-    Config, Listen, address, app_cookies, app_hook, bearer, claims, cookie,
+    Config, Listen, Provenance, address, app_cookies, app_hook, bearer, claims, cookie,
     environment::Environment,
     horizon, keycloak, node, path, provider, redirect_rewrite, rules, tls,
     value::{Node, Object},
@@ -22,7 +22,7 @@ use crate::{
     telemetry::{self, AuditTo, LogFormat},
 };
 
-const KEYS: [&str; 32] = [
+const KEYS: [&str; 33] = [
     "admin",
     "allowed-hosts",
     "app-logout-hook",
@@ -44,6 +44,7 @@ const KEYS: [&str; 32] = [
     "prove-by",
     "provider",
     "public-url",
+    "reload-interval",
     "response-mode",
     "rules",
     "session",
@@ -72,6 +73,7 @@ const MAX_ATTEMPTS: usize = 5;
 const KEPT_FORM: usize = 64 << 10;
 const MAX_KEPT_FORM: u64 = 64 << 10;
 const ATTEMPT_TTL: Duration = Duration::from_secs(15 * 60);
+const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -142,7 +144,9 @@ pub(super) fn read(root: &Object<'_>, env: &dyn Environment) -> Option<Config> {
         renewal: renewal::Config { proofs_in_flight, proofs_per_second, ..keycloak::renewal(root) },
         login,
         proxy: proxy?,
+        reload_interval: keys.at("reload-interval").duration(Duration::ZERO..=HOUR).unwrap_or(RELOAD_INTERVAL),
         warnings: Vec::new(),
+        provenance: Provenance::default(),
     })
 }
 

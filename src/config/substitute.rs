@@ -116,7 +116,7 @@ impl Place<'_> {
         if !path.starts_with('/') {
             return fault("`${file:…}` needs an absolute path".to_owned());
         }
-        match file::read_text(Path::new(&path)) {
+        match file::read_text(Path::new(&path), self.report) {
             Ok(text) => {
                 let line = text.strip_suffix('\n').unwrap_or(&text);
                 line.strip_suffix('\r').unwrap_or(line).to_owned()

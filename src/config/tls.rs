@@ -18,7 +18,6 @@ use crate::{
         CertificateDer, Connector, Identity, ListenerTls, MinimumVersion, PairError, PairFiles, Roots, Trust,
         Verification, Watch,
         keystore::{Keystore, Passwords},
-        read_file,
     },
 };
 
@@ -155,7 +154,7 @@ pub(super) fn keystore(node: &Node<'_>, passwords: Passwords<'_>) -> Option<Keys
     if path.starts_with("classpath:") {
         return refuse(node, "names a file inside of a Java archive: take it out and write its path");
     }
-    let bytes = or_fault(node, read_file(Path::new(path)))?;
+    let bytes = or_fault(node, node.read_bytes(Path::new(path)))?;
     or_fault(node, Keystore::read(&bytes, passwords))
 }
 

@@ -4,16 +4,18 @@
 //! Booleans and numbers may be written as texts, so that they can be substituted (keycloak-adapter:
 //! `SystemPropertiesJsonParserFactory`). No message ever quotes a value.
 
-use std::{fmt, ops::RangeInclusive, time::Duration};
+use std::{fmt, ops::RangeInclusive, path::Path, time::Duration};
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::{
     fault::{JsonPath, Report},
+    file::{self, FileError},
     nearest::nearest,
     units,
 };
-use crate::domain::SecretString;
+use crate::{domain::SecretString, tls};
 
 /// A value, or its absence, at its place.
 #[derive(Clone, Debug)]
@@ -39,6 +41,16 @@ impl<'a> Node<'a> {
     /// The value as it stands.
     pub(super) fn raw(&self) -> Option<&'a Value> {
         self.value
+    }
+
+    /// The text of the file at `path`.
+    pub(super) fn read_text(&self, path: &Path) -> Result<Zeroizing<String>, FileError> {
+        file::read_text(path, self.report)
+    }
+
+    /// What stands in the file at `path`.
+    pub(super) fn read_bytes(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>, tls::FileError> {
+        file::read_bytes(path, self.report)
     }
 
     /// Where this is, for messages elsewhere.

@@ -14,12 +14,12 @@ use actix_web::{
     body::{BodyStream as ActixStream, BoxBody, MessageBody, None as NoBody, SizedStream},
     web,
 };
-use arc_swap::ArcSwap;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tracing::Instrument;
 
 use crate::{
+    current::Current,
     domain::Random,
     message::{Body, BodyError, BodyStream, Request, RequestId, RequestIds, Response, Transport, handshake},
     proxy::{Limits, Local, body::watched},
@@ -34,7 +34,7 @@ use patience::{Answering, Turn};
 /// What one worker thread serves with: the site as it is now, and connections of its own to that site's application.
 #[derive(Debug)]
 pub struct Worker {
-    site: Arc<ArcSwap<Site>>,
+    site: Current<Site>,
     local: RefCell<Option<(Arc<Site>, Rc<Local>)>>,
     metrics: Arc<Metrics>,
     ids: RequestIds,
@@ -43,13 +43,13 @@ pub struct Worker {
 impl Worker {
     /// A worker that has served nothing yet.
     #[must_use]
-    pub fn new(site: Arc<ArcSwap<Site>>, metrics: Arc<Metrics>, random: Arc<dyn Random>) -> Self {
+    pub fn new(site: Current<Site>, metrics: Arc<Metrics>, random: Arc<dyn Random>) -> Self {
         Self { site, local: RefCell::new(None), metrics, ids: RequestIds::new(random) }
     }
 
     /// The site, and what this worker keeps for it: a site that was swapped in begins anew.
     fn current(&self) -> (Arc<Site>, Rc<Local>) {
-        let site = self.site.load_full();
+        let site = self.site.get();
         let mut held = self.local.borrow_mut();
         match &*held {
             Some((of, local)) if Arc::ptr_eq(of, &site) => (site, local.clone()),

@@ -63,7 +63,7 @@ impl Login {
     fn claim(&self, params: &Params, visit: Visit<'_>) -> Option<Attempt> {
         let now = self.parts.clock.now();
         let attempt = self.attempts.find(params.get("state")?, &visit.caller.origin, visit.cookies, now)?;
-        self.used.claim(&attempt.state, now, self.attempts.ttl()).then_some(attempt)
+        self.parts.used.claim(&attempt.state, now, self.attempts.ttl()).then_some(attempt)
     }
 
     /// Missing, foreign, expired or used: the reasons look alike to whoever sent it. Never a redirect, which could loop.

@@ -34,7 +34,7 @@ use callback::read_params;
 use kept_form::KeptForms;
 pub use redirect_rewrite::{RedirectRewrite, RewriteError};
 pub use return_to::ReturnTo;
-use used::UsedStates;
+pub use used::UsedStates;
 
 /// How sign-in behaves at the browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +79,6 @@ pub struct Login {
     config: Config,
     parts: Parts,
     attempts: Attempts,
-    used: UsedStates,
     forms: KeptForms,
 }
 
@@ -94,6 +93,8 @@ pub struct Parts {
     pub app_cookies: Option<Arc<AppCookies>>,
     /// What it ends.
     pub endings: Endings,
+    /// Which attempts were redeemed already; outlives a configuration.
+    pub used: Arc<UsedStates>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
     /// This start of this node, for `proved_by`.
@@ -181,7 +182,7 @@ impl Login {
         let sealed = SealedCookie::new(keys, Purpose::LoginAttempt, site);
         let attempts = Attempts::new(cookies, sealed, parts.random.clone(), config.attempt_ttl, config.max_attempts);
         let forms = KeptForms::new(keys, site, parts.random.clone(), config.kept_form_bytes);
-        Ok(Self { config, parts, attempts, used: UsedStates::default(), forms })
+        Ok(Self { config, parts, attempts, forms })
     }
 
     /// Whether a decoded path is one of ours.

@@ -14,7 +14,7 @@ const CAPACITY: usize = 100_000;
 
 /// The states used within the last life of an attempt.
 #[derive(Debug, Default)]
-pub(super) struct UsedStates(Mutex<Used>);
+pub struct UsedStates(Mutex<Used>);
 
 #[derive(Debug, Default)]
 struct Used {

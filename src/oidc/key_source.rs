@@ -55,6 +55,13 @@ impl KeySource {
         }
     }
 
+    /// Begins with the keys that `former` has read. One that is pinned stays, and one that was is no key of the provider's.
+    pub(super) fn take_over(&self, former: &Self) {
+        if !self.pinned && !former.pinned {
+            self.keys.store(former.current());
+        }
+    }
+
     pub(super) fn current(&self) -> Arc<KeySet> {
         self.keys.load_full()
     }

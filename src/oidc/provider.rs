@@ -87,6 +87,23 @@ impl Provider {
         })
     }
 
+    /// The same provider by another configuration, which knows at once what this one has read.
+    ///
+    /// # Errors
+    /// As [`Provider::build`].
+    pub fn succeeding(&self, config: Config) -> Result<Self, BuildError> {
+        let next = Self::build(config, self.clock.clone(), self.random.clone())?;
+        if next.config.provider != self.config.provider {
+            return Ok(next);
+        }
+        next.keys.take_over(&self.keys);
+        let known = self.snapshot.load_full();
+        // What cannot be said in these words is read anew.
+        let known = known.and_then(|known| Snapshot::of(&next.config, known.metadata.clone(), known.read_at).ok());
+        next.snapshot.store(known.map(Arc::new));
+        Ok(next)
+    }
+
     /// Asks the provider who it is and which keys it has, and from then on uses that.
     ///
     /// # Errors
@@ -95,13 +112,7 @@ impl Provider {
         let read_at = self.clock.now();
         let metadata = Metadata::discover(&self.config.provider, &self.http).await?;
         self.keys.read(&metadata.jwks_uri).await?;
-        let snapshot = Snapshot {
-            verifier: Verifier::new(metadata.issuer.clone(), &self.config),
-            client: wire_client(&self.config, &metadata)?,
-            metadata: metadata.clone(),
-            read_at,
-        };
-        self.snapshot.store(Some(Arc::new(snapshot)));
+        self.snapshot.store(Some(Arc::new(Snapshot::of(&self.config, metadata.clone(), read_at)?)));
         Ok(metadata)
     }
 
@@ -189,6 +200,11 @@ impl Provider {
 }
 
 impl Snapshot {
+    fn of(config: &Config, metadata: Metadata, read_at: Timestamp) -> Result<Self, DiscoveryError> {
+        let verifier = Verifier::new(metadata.issuer.clone(), config);
+        Ok(Self { verifier, client: wire_client(config, &metadata)?, metadata, read_at })
+    }
+
     /// The client that builds requests, with `redirect_uri` in them.
     pub(super) fn client(&self, redirect_uri: &Url) -> WireClient {
         self.client.clone().set_redirect_uri(RedirectUrl::from_url(redirect_uri.clone()))

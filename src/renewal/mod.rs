@@ -78,10 +78,33 @@ pub struct Parts {
 pub struct Renewals {
     config: Config,
     parts: Parts,
+    ledger: Arc<Ledger>,
+}
+
+/// What is in flight, and what came of what flew. It outlives a configuration: a refresh token that was spent under one is not spent again under
+/// the next.
+#[derive(Debug)]
+pub struct Ledger {
     flights: Flights,
     known: Known,
     budget: Budget,
     troubles: Troubles,
+}
+
+impl Ledger {
+    /// An empty one. What is known of a session is kept as long as somebody may come with an older state of it, which the idle limit of
+    /// `lifetimes` says.
+    #[must_use]
+    pub fn new(config: &Config, incarnation: NodeIncarnation, lifetimes: Lifetimes) -> Self {
+        // A session that nobody used for longer than the idle limit is over, whatever state of it turns up.
+        let keep = Duration::from_secs(10 * 60).max(lifetimes.idle);
+        Self {
+            flights: Flights::default(),
+            known: Known::new(incarnation, SessionCodec::new(), keep),
+            budget: Budget::new(config.proofs_in_flight, config.proofs_per_second),
+            troubles: Troubles::default(),
+        }
+    }
 }
 
 /// What somebody wants of a session.
@@ -147,25 +170,16 @@ impl Config {
 }
 
 impl Renewals {
-    /// Renewal as configured; nothing is in flight yet.
+    /// Renewal as configured, of sessions of which `ledger` tells.
     #[must_use]
-    pub fn new(config: Config, parts: Parts) -> Self {
-        // A session that nobody used for longer than the idle limit is over, whatever state of it turns up.
-        let keep = Duration::from_secs(10 * 60).max(parts.lifetimes.idle);
-        Self {
-            flights: Flights::default(),
-            known: Known::new(parts.incarnation.clone(), SessionCodec::new(), keep),
-            budget: Budget::new(config.proofs_in_flight, config.proofs_per_second),
-            troubles: Troubles::default(),
-            config,
-            parts,
-        }
+    pub fn new(config: Config, parts: Parts, ledger: Arc<Ledger>) -> Self {
+        Self { config, parts, ledger }
     }
 
     /// What the refresh token of `session` was spent for, with the latest use of the two; `None` when `session` is as new as is known.
     #[must_use]
     pub fn newer(&self, session: &Session, now: Timestamp) -> Option<Arc<Session>> {
-        self.known.newer(session, now)
+        self.ledger.known.newer(session, now)
     }
 
     /// Whether `session` should be renewed before it is used, and can be.
@@ -208,16 +222,17 @@ impl Renewals {
     fn take_off(self: &Arc<Self>, session: Arc<Session>, wish: Wish) -> Result<(Waiting, Kind), Outcome> {
         let id = session.adapter_session_id.clone();
         let now = self.now();
-        let (seat, waiting) = match self.flights.board(&id, wish.kind(), || self.known_outcome(&session, wish, now)) {
-            Boarding::Joined(waiting, kind) => return Ok((waiting, kind)),
-            Boarding::Needless(outcome) => return Err(outcome),
-            Boarding::Full => {
-                self.parts.metrics.refresh("no_room");
-                audit::refreshed("no_room", &session, now);
-                return Err(Outcome::Busy);
-            }
-            Boarding::First(seat, waiting) => (seat, waiting),
-        };
+        let (seat, waiting) =
+            match self.ledger.flights.board(&id, wish.kind(), || self.known_outcome(&session, wish, now)) {
+                Boarding::Joined(waiting, kind) => return Ok((waiting, kind)),
+                Boarding::Needless(outcome) => return Err(outcome),
+                Boarding::Full => {
+                    self.parts.metrics.refresh("no_room");
+                    audit::refreshed("no_room", &session, now);
+                    return Err(Outcome::Busy);
+                }
+                Boarding::First(seat, waiting) => (seat, waiting),
+            };
         let renewals = self.clone();
         self.parts.errands.run(async move {
             let outcome = match wish {
@@ -231,10 +246,10 @@ impl Renewals {
 
     /// What can be said without asking the provider.
     fn known_outcome(&self, session: &Arc<Session>, wish: Wish, now: Timestamp) -> Option<Outcome> {
-        let newer = self.known.newer(session, now);
+        let newer = self.ledger.known.newer(session, now);
         if let Wish::Proof(..) = wish {
             // Somebody asked since this request looked.
-            return newer.map(Outcome::Renewed).or(self.troubles.is_pausing().then_some(Outcome::Unavailable));
+            return newer.map(Outcome::Renewed).or(self.ledger.troubles.is_pausing().then_some(Outcome::Unavailable));
         }
         let renewed = newer.as_ref().filter(|newer| newer.renewed_at > session.renewed_at);
         if let Some(renewed) = renewed.filter(|renewed| !self.config.is_time_for(renewed, now)) {
@@ -242,7 +257,7 @@ impl Renewals {
         }
         let newest = newer.as_ref().unwrap_or(session);
         let lives = newest.tokens.access_expires.is_none_or(|end| now < end);
-        match self.known.doubt(newest, now) {
+        match self.ledger.known.doubt(newest, now) {
             Doubt::Pausing => Some(Outcome::Unavailable),
             Doubt::Once if lives => Some(Outcome::Unavailable),
             Doubt::None | Doubt::Once => None,
@@ -258,7 +273,7 @@ impl Renewals {
         let now = self.now();
         let session = self.newer(&session, now).unwrap_or(session);
         let Some(refresh) = &session.tokens.refresh else { return Outcome::Lost };
-        let in_doubt = self.known.doubt(&session, now) == Doubt::Once;
+        let in_doubt = self.ledger.known.doubt(&session, now) == Doubt::Once;
         if in_doubt && !self.parts.provider.answers().await {
             return self.failed(&session, &RefreshError::Unavailable("it does not answer at all".to_owned())).await;
         }
@@ -306,7 +321,7 @@ impl Renewals {
             last_seen: now,
             ..session.clone()
         });
-        self.known.learn(&renewed, now);
+        self.ledger.known.learn(&renewed, now);
         self.see(&renewed, now);
         Outcome::Renewed(renewed)
     }
@@ -327,19 +342,19 @@ impl Renewals {
             }
             RefreshError::Unavailable(_) => {
                 tracing::warn!(%error, "a session cannot be renewed now");
-                self.known.pause(session, now.plus(PAUSE), now);
+                self.ledger.known.pause(session, now.plus(PAUSE), now);
                 Outcome::Unavailable
             }
             RefreshError::Trouble(_) => {
                 tracing::warn!(%error, "a session cannot be renewed now");
                 // As long as the session lives without it, nothing is risked.
                 let lives_until = session.tokens.access_expires.filter(|end| now < *end);
-                self.known.pause(session, lives_until.unwrap_or(now.plus(PAUSE)), now);
+                self.ledger.known.pause(session, lives_until.unwrap_or(now.plus(PAUSE)), now);
                 Outcome::Unavailable
             }
             RefreshError::Uncertain(_) => {
                 tracing::warn!(%error, "a session's refresh token may be spent");
-                self.known.doubt_more(session, now);
+                self.ledger.known.doubt_more(session, now);
                 Outcome::Unavailable
             }
         }

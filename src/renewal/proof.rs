@@ -31,19 +31,19 @@ impl Renewals {
     }
 
     pub(super) async fn fly_for_proof(&self, session: Arc<Session>, doubt: Doubt, spending: Spending) -> Outcome {
-        let Some(_leave) = self.budget.leave().await else { return Outcome::Busy };
+        let Some(_leave) = self.ledger.budget.leave().await else { return Outcome::Busy };
         let session = self.newer(&session, self.now()).unwrap_or(session);
         let may_spend = spending == Spending::Allowed && session.tokens.refresh.is_some();
         // A token that may be spent already is not sent while there is another way to ask.
-        let is_clean = self.known.doubt(&session, self.now()) == known::Doubt::None;
+        let is_clean = self.ledger.known.doubt(&session, self.now()) == known::Doubt::None;
         if self.parts.prove_by == ProveBy::Refresh && doubt != Doubt::Deaf && may_spend && is_clean {
             return self.fly(session).await;
         }
         let answer = self.ask(&session).await;
         if let Err(ProofError::Unavailable(_)) = &answer {
-            self.troubles.unanswered(&session.adapter_session_id);
+            self.ledger.troubles.unanswered(&session.adapter_session_id);
         } else {
-            self.troubles.answered();
+            self.ledger.troubles.answered();
         }
         match answer {
             Ok(proof) => self.proved(&session, proof.asked_at),
@@ -73,7 +73,7 @@ impl Renewals {
 
     /// Refreshes, where what is known of the refresh token allows it. The access token counts for nothing any more, whatever its `exp` says.
     async fn fly_if_settled(&self, session: Arc<Session>) -> Outcome {
-        match self.known.doubt(&session, self.now()) {
+        match self.ledger.known.doubt(&session, self.now()) {
             known::Doubt::Pausing => Outcome::Unavailable,
             known::Doubt::Twice => Outcome::Lost,
             known::Doubt::None | known::Doubt::Once => self.fly(session).await,
@@ -85,7 +85,7 @@ impl Renewals {
         if self.is_ended(session) {
             return Outcome::Ended;
         }
-        self.known.learn_proof(session, asked_at, now);
+        self.ledger.known.learn_proof(session, asked_at, now);
         let proved_by = self.parts.incarnation.clone();
         let proved = Arc::new(Session { proved_at: asked_at, proved_by, ..session.clone() });
         self.see(&proved, now);

@@ -111,6 +111,25 @@ impl Metrics {
         self.node.certificates.with_label_values(&[listener, outcome]).inc();
     }
 
+    /// The configuration was read at `now`, in seconds since 1970, and is served; so many keys of it wait for a restart.
+    pub fn config_loaded(&self, now: i64, waiting: usize) {
+        self.node.config_current.set(1);
+        self.node.restart_needed.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        // A gauge: exact for the next 200 million years.
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
+        self.node.config_loaded.set(now as f64);
+    }
+
+    /// The configuration was read again, and `outcome` came of it.
+    pub fn config_reload(&self, outcome: &'static str) {
+        self.node.reloads.with_label_values(&[outcome]).inc();
+    }
+
+    /// What the configuration says now has a fault, and what is served is older.
+    pub fn config_refused(&self) {
+        self.node.config_current.set(0);
+    }
+
     /// This node's registration, or its end, came to `outcome`; only `ok` leaves it registered.
     pub fn registration(&self, outcome: &'static str) {
         self.node.registrations.with_label_values(&[outcome]).inc();

@@ -35,6 +35,7 @@ mod paths;
 mod patience;
 mod refresh;
 mod registration;
+mod reload;
 mod rules;
 mod session_api;
 mod sessions;

@@ -57,6 +57,10 @@ pub(super) struct Node {
     pub(super) certificates: IntCounterVec,
     pub(super) registrations: IntCounterVec,
     pub(super) registered: IntGauge,
+    pub(super) reloads: IntCounterVec,
+    pub(super) config_current: IntGauge,
+    pub(super) config_loaded: Gauge,
+    pub(super) restart_needed: IntGauge,
 }
 
 impl Register<'_> {
@@ -164,6 +168,25 @@ impl Node {
         let registrations = to.counters("doorward_registrations_total", help, &["outcome"])?;
         let help = "1 when the identity server confirmed this node's registration when last asked.";
         let registered = to.gauge("doorward_registered", help)?;
-        Ok(Self { ready, discoveries, certificates, registrations, registered })
+        let help = "Readings of the configuration while the process runs, by what became of them.";
+        let reloads = to.counters("doorward_config_reloads_total", help, &["outcome"])?;
+        let help = "1 when what is served is what the configuration said when last read; 0 when that had a fault.";
+        let config_current = to.gauge("doorward_config_current", help)?;
+        let help = "When the configuration that is served was read, in seconds since 1970.";
+        let config_loaded = to.measure("doorward_config_loaded_timestamp_seconds", help)?;
+        let help =
+            "Keys of the configuration that say something else than what is served until the process is started again.";
+        let restart_needed = to.gauge("doorward_config_keys_waiting_for_restart", help)?;
+        Ok(Self {
+            ready,
+            discoveries,
+            certificates,
+            registrations,
+            registered,
+            reloads,
+            config_current,
+            config_loaded,
+            restart_needed,
+        })
     }
 }

@@ -2,15 +2,16 @@
 
 use std::{
     net::SocketAddr,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
 };
 
 use doorward::{
-    app::{App, World},
+    app::{App, Source, World},
     config::{Config, Environment},
     domain::{Clock, SystemRandom},
-    lifecycle::Shutdown,
+    lifecycle::{Nudge, Shutdown},
 };
 use identity_server::http::{self, Request, Response};
 use serde_json::Value;
@@ -24,6 +25,7 @@ pub(crate) struct Adapter {
     /// The admin listener.
     pub(crate) admin_address: SocketAddr,
     stop: Shutdown,
+    nudge: Nudge,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -52,19 +54,41 @@ impl Adapter {
     /// Starts, and does not wait for the identity server.
     pub(crate) fn launch(config: &Value, clock: Arc<dyn Clock>) -> Self {
         let config = Config::from_json(&config.to_string(), &NoEnvironment).unwrap_or_else(|faults| panic!("{faults}"));
+        Self::run(config, clock, None)
+    }
+
+    /// Starts from a file, which is read again when asked for, and waits until it is ready.
+    pub(crate) fn start_from(file: &Path, clock: Arc<dyn Clock>) -> Self {
+        let config = Config::load(file, &NoEnvironment).unwrap_or_else(|faults| panic!("{faults}"));
+        let adapter = Self::run(config, clock, Some(file.to_owned()));
+        until("the adapter is ready", || (adapter.admin("/readyz").status == 200).then_some(()));
+        adapter
+    }
+
+    /// Asks for its files to be read again, as SIGHUP does.
+    pub(crate) fn nudge(&self) {
+        self.nudge.give();
+    }
+
+    fn run(config: Config, clock: Arc<dyn Clock>, file: Option<PathBuf>) -> Self {
+        let nudge = Nudge::default();
+        let source = file.map(|path| Source { path, environment: Arc::new(NoEnvironment), nudge: nudge.clone() });
         let world = World { clock, random: Arc::new(SystemRandom) };
         let (tell, told) = mpsc::channel();
         let stop = Shutdown::default();
         let stopped = stop.clone();
         let thread = thread::spawn(move || {
             actix_rt::System::new().block_on(async move {
-                let app = App::build(config, &world).unwrap();
+                let mut app = App::build(config, &world).unwrap();
+                if let Some(source) = source {
+                    app = app.reloading(source);
+                }
                 tell.send((app.public_address().unwrap(), app.admin_address().unwrap())).unwrap();
                 app.run(async move { stopped.begun().await }).await.unwrap();
             });
         });
         let (public_address, admin_address) = told.recv().expect("the adapter starts");
-        Self { public_address, admin_address, stop, thread: Some(thread) }
+        Self { public_address, admin_address, stop, nudge, thread: Some(thread) }
     }
 
     /// Asks the admin listener.

@@ -62,8 +62,27 @@ impl Program {
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
-        let id = self.child.lock().unwrap().id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.signal("-TERM");
+    }
+
+    /// SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.lock().unwrap().id()
+    }
+
+    /// Another configuration in the same file.
+    pub(crate) fn rewrite(&self, config: &Value) {
+        fs::write(self.folder.path().join("adapter.json"), config.to_string()).unwrap();
     }
 
     /// Waits for its end; its exit code.

@@ -1,0 +1,154 @@
+//! Where a configuration came from: which files were read for it, and what they held, so that a change is noticed; and what it said under the
+//! keys that only a restart changes.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use ring::digest::{SHA256, digest};
+use serde_json::{Map, Value};
+
+use crate::tls;
+
+/// Keys of which the value at the start counts to the end of the process: listeners are bound, sessions are kept, what was ended is
+/// remembered and the node is known by them. Everything else may change while the process serves.
+const FIXED: [&str; 27] = [
+    "auth-server-url",
+    "client-id",
+    "provider-url",
+    "realm",
+    "register-node-at-startup",
+    "register-node-period",
+    "resource",
+    "token-store",
+    "sidecar.admin.listen",
+    "sidecar.admin.tls",
+    "sidecar.app-logout-hook",
+    "sidecar.limits.client-header-timeout",
+    "sidecar.limits.drain",
+    "sidecar.limits.keep-alive",
+    "sidecar.limits.proofs-in-flight",
+    "sidecar.limits.proofs-per-second",
+    "sidecar.listen",
+    "sidecar.log",
+    "sidecar.node-host",
+    "sidecar.outage-proof",
+    "sidecar.persist",
+    "sidecar.proof-life",
+    "sidecar.reload-interval",
+    "sidecar.session",
+    "sidecar.settle",
+    "sidecar.skew",
+    "sidecar.tls",
+];
+
+/// What a configuration was read from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// A digest of what was read; `None`: the file could not be read.
+    files: BTreeMap<PathBuf, Option<Vec<u8>>>,
+    fixed: Fixed,
+}
+
+/// What stands under the keys that only a restart changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Fixed(BTreeMap<&'static str, Value>);
+
+impl Eq for Fixed {}
+
+/// What files hold at one moment; tells nothing of it but whether it is the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents(Vec<Option<Vec<u8>>>);
+
+impl Provenance {
+    pub(super) fn new(read: BTreeMap<PathBuf, Option<Vec<u8>>>, fixed: Fixed) -> Self {
+        Self { files: read, fixed }
+    }
+
+    pub(super) fn fixed(&self) -> &Fixed {
+        &self.fixed
+    }
+
+    /// What the files held when they were read. The listeners' certificates are not among them: they have a watch of their own.
+    #[must_use]
+    pub fn contents(&self) -> Contents {
+        Contents(self.files.values().cloned().collect())
+    }
+
+    /// What the same files hold now.
+    #[must_use]
+    pub fn contents_now(&self) -> Contents {
+        Contents(self.files.keys().map(|path| held(path)).collect())
+    }
+}
+
+fn held(path: &Path) -> Option<Vec<u8>> {
+    tls::read_file(path).ok().map(|bytes| digest_of(&bytes))
+}
+
+pub(super) fn digest_of(bytes: &[u8]) -> Vec<u8> {
+    digest(&SHA256, bytes).as_ref().to_vec()
+}
+
+impl Fixed {
+    pub(super) fn of(tree: &Value) -> Self {
+        Self(FIXED.iter().filter_map(|key| Some((*key, at(tree, key)?.clone()))).collect())
+    }
+
+    /// The keys under which `other` says something else.
+    pub(super) fn differing(&self, other: &Self) -> Vec<&'static str> {
+        FIXED.into_iter().filter(|key| self.0.get(key) != other.0.get(key)).collect()
+    }
+
+    /// Makes `tree` say what was said here.
+    pub(super) fn lay_over(&self, tree: &mut Value) {
+        for key in FIXED {
+            set(tree, key, self.0.get(key).cloned());
+        }
+    }
+}
+
+fn at<'a>(tree: &'a Value, key: &str) -> Option<&'a Value> {
+    key.split('.').try_fold(tree, |tree, name| tree.get(name))
+}
+
+/// `None` takes out what stands there. Objects on the way are made where a value needs them.
+fn set(tree: &mut Value, key: &str, value: Option<Value>) {
+    let Value::Object(members) = tree else { return };
+    match (key.split_once('.'), value) {
+        (None, Some(value)) => drop(members.insert(key.to_owned(), value)),
+        (None, None) => drop(members.shift_remove(key)),
+        (Some((first, rest)), value) => {
+            if value.is_some() {
+                members.entry(first).or_insert_with(|| Value::Object(Map::new()));
+            }
+            if let Some(below) = members.get_mut(first) {
+                set(below, rest, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_only_a_restart_changes_is_found_and_put_back() {
+        let running =
+            json!({ "realm": "a", "sidecar": { "listen": "x", "limits": { "drain": "1s" }, "upstream": "u" } });
+        let mut next = json!({ "realm": "a", "sidecar": { "upstream": "v", "persist": "/p" } });
+        let fixed = Fixed::of(&running);
+        let differing = fixed.differing(&Fixed::of(&next));
+        assert_eq!(differing, ["sidecar.limits.drain", "sidecar.listen", "sidecar.persist"]);
+        fixed.lay_over(&mut next);
+        assert_eq!(
+            next,
+            json!({ "realm": "a", "sidecar": { "upstream": "v", "limits": { "drain": "1s" }, "listen": "x" } })
+        );
+        assert_eq!(fixed.differing(&Fixed::of(&next)), [""; 0]);
+    }
+}
