@@ -116,17 +116,27 @@ impl Reload {
             tokio::select! {
                 () = shutdown.begun() => return,
                 () = nudged.again() => self.read(Asked::Yes).await,
-                () = self.watched.pause() => {
-                    if self.watched.look() {
-                        self.read(Asked::No).await;
-                    }
-                }
+                () = self.watched.pause() => self.look().await,
             }
         }
     }
 
+    async fn look(&mut self) {
+        let held = self.held().await;
+        if self.watched.is_time(held) {
+            self.read(Asked::No).await;
+        }
+    }
+
+    /// What the files hold now. Looked at aside: a mounted one may keep waiting.
+    async fn held(&self) -> Contents {
+        let provenance = self.watched.provenance.clone();
+        let looked = tokio::task::spawn_blocking(move || provenance.contents_now()).await;
+        looked.unwrap_or_else(|_| self.watched.read.clone())
+    }
+
     async fn read(&mut self, asked: Asked) {
-        let held = self.watched.provenance.contents_now();
+        let held = self.held().await;
         match self.next().await {
             Ok((made, next)) => {
                 self.serving.put(made, &self.lasting);
@@ -210,9 +220,8 @@ impl Watched {
         if self.interval.is_zero() { std::future::pending().await } else { sleep(self.interval).await }
     }
 
-    /// Whether it is time to read them. What had a fault is read again at every look: what mends it may be a file that nobody knows of yet.
-    fn look(&mut self) -> bool {
-        let held = self.provenance.contents_now();
+    /// Whether it is time to read them, now that they hold this. What had a fault is read again at every look: what mends it may be a file that nobody knows of yet.
+    fn is_time(&mut self, held: Contents) -> bool {
         let is_settled = self.changed.as_ref() == Some(&held);
         let is_new = held != self.read;
         self.changed = is_new.then_some(held);
@@ -261,18 +270,19 @@ mod tests {
             "sidecar": {{"upstream": "http://127.0.0.1:1", "public-url": "https://app.test"}}}}"#
         );
         fs::write(&file, text).unwrap();
+        let look = |watched: &mut Watched| watched.is_time(watched.provenance.contents_now());
         let mut watched = Watched::new(&Config::load(&file, &NoEnvironment).unwrap());
-        assert!(!watched.look());
+        assert!(!look(&mut watched));
         for half in ["tw", "two and m"] {
             fs::write(&secret, half).unwrap();
-            assert!(!watched.look(), "{half}");
+            assert!(!look(&mut watched), "{half}");
         }
         fs::write(&secret, "two and more").unwrap();
-        assert_eq!([watched.look(), watched.look()], [false, true]);
+        assert_eq!([look(&mut watched), look(&mut watched)], [false, true]);
         // Something else, and back before the next look but one: nothing has happened.
         fs::write(&secret, "three").unwrap();
-        assert!(!watched.look());
+        assert!(!look(&mut watched));
         fs::write(&secret, "one").unwrap();
-        assert_eq!([watched.look(), watched.look()], [false, false]);
+        assert_eq!([look(&mut watched), look(&mut watched)], [false, false]);
     }
 }

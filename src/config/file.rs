@@ -30,6 +30,8 @@ pub(super) fn read_text(path: &Path, report: &Report) -> Result<Zeroizing<String
 /// What stands in the file at `path`; wiped when dropped.
 pub(super) fn read_bytes(path: &Path, report: &Report) -> Result<Zeroizing<Vec<u8>>, tls::FileError> {
     let read = tls::read_file(path);
-    report.note_file(path, read.as_ref().ok().map(|bytes| provenance::digest_of(bytes)));
+    if provenance::is_lasting(path) {
+        report.note_file(path, read.as_ref().ok().map(|bytes| provenance::digest_of(bytes)));
+    }
     read
 }

@@ -83,7 +83,15 @@ impl Provenance {
     }
 }
 
+/// Whether a look at `path` finds again what was found before; one at a pipe would wait, or take what another should get.
+pub(super) fn is_lasting(path: &Path) -> bool {
+    path.metadata().map_or(true, |metadata| metadata.is_file())
+}
+
 fn held(path: &Path) -> Option<Vec<u8>> {
+    if !is_lasting(path) {
+        return None;
+    }
     tls::read_file(path).ok().map(|bytes| digest_of(&bytes))
 }
 
@@ -135,6 +143,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_is_no_file_is_not_looked_at_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        assert!(is_lasting(&file), "one that is not there may come");
+        std::fs::write(&file, "").unwrap();
+        assert!(is_lasting(&file));
+        assert!(!is_lasting(Path::new("/dev/null")));
+        assert_eq!(held(Path::new("/dev/zero")), None);
+    }
 
     #[test]
     fn what_only_a_restart_changes_is_found_and_put_back() {
