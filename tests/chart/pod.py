@@ -1,7 +1,7 @@
 """Doorward's container on this machine, as a kubelet would run it: its volumes as folders, its environment, its arguments, its probes.
 
-The binary is the release build (or DOORWARD); the identity server is the tests' own (or IDENTITY_SERVER). Of the configuration that was rendered
-one thing is changed: the identity server's address, by the variables that override keys.
+The binary is the release build (or DOORWARD); the identity server is the tests' own, built beside it (or IDENTITY_SERVER). Of the
+configuration that was rendered one thing is changed: the identity server's address, by the variables that override keys.
 """
 
 import base64
@@ -21,7 +21,7 @@ import invariants
 from chart import ROOT
 
 BINARY = os.environ.get("DOORWARD", str(ROOT / "target/release/doorward"))
-IDENTITY_SERVER = os.environ.get("IDENTITY_SERVER", str(ROOT / "target/release/examples/identity_server"))
+IDENTITY_SERVER = os.environ.get("IDENTITY_SERVER", str(pathlib.Path(BINARY).parent / "examples/identity_server"))
 PATIENCE = 30
 # Of `tokenStore: session`, whoever chooses it.
 MEANT = "warning: token-store: is `session`:"

@@ -39,6 +39,14 @@ class Combinations(unittest.TestCase):
                 with tempfile.TemporaryDirectory() as folder:
                     self.assertEqual(pod.complaints(rendered, values, folder, identity_server), [])
 
+    def test_the_packaged_chart_renders_the_same(self):
+        values = chart.values_of(chart.CHART / "ci/sidecar-several-values.yaml")
+        with tempfile.TemporaryDirectory() as folder:
+            archive = chart.helm.package(chart.CHART, destination=folder)
+            packed, plain = chart.render(archive, values), chart.render(chart.CHART, values)
+        self.assertEqual(packed.error, "")
+        self.assertEqual((packed.objects, packed.notes), (plain.objects, plain.notes))
+
     def test_the_readme_tells_of_each_and_of_no_other(self):
         text = (chart.CHART / "README.md").read_text()
         told = set(re.findall(r"`ci/([\w-]+-values\.yaml)`", text))
