@@ -1,7 +1,10 @@
 //! What can be said on the command line.
 
 mod check;
+mod completions;
 mod keygen;
+mod man;
+mod manual;
 mod serve;
 mod sessions;
 
@@ -11,13 +14,18 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
 
 use crate::config::Faults;
+use manual::{BAD_CONFIG, UNAVAILABLE};
 
 /// An OpenID Connect relying-party adapter that stands before one node of an application.
+///
+/// A reverse proxy: it signs users in at Keycloak or any other OpenID provider, keeps their session, tells the application who is calling, and
+/// signs them out again. One JSON file says how; the `keycloak.json` of Keycloak's Java adapters, with `sidecar` added, is one.
 #[derive(Debug, Parser)]
-#[command(name = "doorward", version, about)]
+#[command(name = "doorward", version, subcommand_value_name = "COMMAND", after_long_help = manual::PROGRAM.help())]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -26,36 +34,59 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Tell every fault of a configuration, then ask the identity server.
+    ///
+    /// Prints warnings, whether the identity server can be reached and what it offers, and the redirect URIs to register there. With an
+    /// administrator of Keycloak also what at the realm stands in a logout's way. Changes nothing.
+    #[command(after_long_help = manual::CHECK.help())]
     Check {
         /// The configuration file.
-        #[arg(short, long, default_value = "adapter.json")]
+        #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = "adapter.json")]
         config: PathBuf,
         #[command(flatten)]
         keycloak: check::KeycloakOptions,
     },
+    /// Print a script by which a shell completes command lines.
+    #[command(after_long_help = manual::COMPLETIONS.help())]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
     /// Print a new cookie key.
+    ///
+    /// 32 random bytes in base64url, for `sidecar.cookie.keys`. It also makes a good `sidecar.admin.token`.
+    #[command(after_long_help = manual::KEYGEN.help())]
     Keygen,
-    /// Serve.
+    /// Print the manual page.
+    ///
+    /// In roff, of all commands, for section 1.
+    #[command(after_long_help = manual::MAN.help())]
+    Man,
+    /// Serve until asked to stop.
+    ///
+    /// Listens at `sidecar.listen` (0.0.0.0:8080) for users, and at `sidecar.admin.listen` (127.0.0.1:9080) for health, metrics, and what the
+    /// identity server says. The log goes to standard error, the audit stream to standard output.
+    #[command(after_long_help = manual::SERVE.help())]
     Serve {
         /// The configuration file.
-        #[arg(short, long, default_value = "adapter.json")]
+        #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = "adapter.json")]
         config: PathBuf,
     },
     /// List and end sessions at a running node.
+    ///
+    /// Asks the node's session API, at `sidecar.admin.listen` of the configuration and by its `sidecar.admin.token`. What is ended is ended at that
+    /// node: whoever is still signed in at the identity server is signed in here again without a password.
+    #[command(subcommand_value_name = "COMMAND", after_long_help = manual::SESSIONS.help())]
     Sessions(sessions::Options),
 }
-
-/// `EX_UNAVAILABLE` of sysexits.h: a listener cannot be bound, or who is to be asked (the identity server, a node) cannot be.
-const UNAVAILABLE: u8 = 69;
-/// `EX_CONFIG` of sysexits.h: the configuration is faulty.
-const BAD_CONFIG: u8 = 78;
 
 /// Does what the arguments say; the exit code says how it went.
 #[must_use]
 pub fn run(arguments: &Arguments) -> ExitCode {
     match &arguments.command {
         Command::Check { config, keycloak } => check::run(config, keycloak),
+        Command::Completions { shell } => completions::run(*shell),
         Command::Keygen => keygen::run(),
+        Command::Man => man::run(),
         Command::Serve { config } => serve::run(config),
         Command::Sessions(options) => sessions::run(options),
     }

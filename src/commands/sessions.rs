@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 use serde_json::Value;
 use url::Url;
 
@@ -27,10 +27,10 @@ pub(super) struct Options {
     #[command(subcommand)]
     action: Action,
     /// The configuration file, for `admin.listen` and `admin.token`.
-    #[arg(short, long, default_value = "adapter.json", global = true)]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = "adapter.json", global = true)]
     config: PathBuf,
     /// The admin listener's origin, where it is not the one of the configuration: `https://node-1.example.com:9080`.
-    #[arg(long, global = true)]
+    #[arg(long, value_hint = ValueHint::Url, global = true)]
     url: Option<Url>,
     /// Print the node's answer as it is.
     #[arg(long, global = true)]
@@ -40,6 +40,8 @@ pub(super) struct Options {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List the sessions that the node knows, at most 1,000.
+    ///
+    /// With `token-store` `session` all of them; else those that have shown themselves to the node since it started.
     List {
         /// Of one user only: subject or user name.
         #[arg(long)]
@@ -54,6 +56,8 @@ enum Action {
         id: String,
     },
     /// End sessions.
+    ///
+    /// Every copy of their cookies is refused from the next request on, and what is open is closed. Nothing is ended at the identity server.
     End(Whose),
 }
 

@@ -149,6 +149,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("base64", &["config", "domain::random", "message", "oidc", "proxy::authenticate", "session"]),
     ("bytes", &["admin", "forms", "front::tunnel", "message", "proxy"]),
     ("clap", &["commands", "main"]),
+    ("clap_complete", &["commands"]),
+    ("clap_mangen", &["commands::man"]),
     ("config", &["config::source"]),
     ("cookie", &["session::own_cookies"]),
     ("dashmap", &["expiring", "status::streams", "session::memory_store::table"]),

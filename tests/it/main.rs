@@ -28,6 +28,7 @@ mod keycloak_keys;
 mod large;
 mod limits;
 mod login;
+mod manual;
 mod memory_store;
 mod nginx;
 mod operation;

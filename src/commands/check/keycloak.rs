@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::{
     domain::SecretString,
@@ -21,7 +21,7 @@ pub(in crate::commands) struct Options {
     #[arg(long = "keycloak-admin-user", value_name = "NAME", requires = "password_file")]
     user: Option<String>,
     /// The file that holds the administrator's password.
-    #[arg(long = "keycloak-admin-password-file", value_name = "FILE", requires = "user")]
+    #[arg(long = "keycloak-admin-password-file", value_name = "FILE", value_hint = ValueHint::FilePath, requires = "user")]
     password_file: Option<PathBuf>,
     /// The administrator's own realm.
     #[arg(long = "keycloak-admin-realm", value_name = "REALM", default_value = "master")]

@@ -11,7 +11,7 @@ mod wait;
 pub(crate) mod websocket;
 
 pub(crate) use adapter::Adapter;
-pub(crate) use program::{Program, run_doorward};
+pub(crate) use program::{Program, commands, run_doorward};
 pub(crate) use push::{push, push_logout_token, pushed};
 pub(crate) use scene::{CLIENT, KEY, Options, SECRET, Scene};
 pub(crate) use wait::until;

@@ -24,6 +24,20 @@ pub(crate) fn run_doorward(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_doorward")).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
+/// Every command and what stands below it, as it is called: `["sessions"]`, `["sessions", "list"]`.
+pub(crate) fn commands() -> Vec<Vec<String>> {
+    let (mut known, mut asked) = (vec![vec![]], 0);
+    while let Some(command) = known.get(asked).cloned() {
+        let line: Vec<&str> = command.iter().map(String::as_str).chain(["-h"]).collect();
+        let help = String::from_utf8(run_doorward(&line).stdout).unwrap();
+        let below = help.split_once("\nCommands:\n").map_or("", |(_, rest)| rest);
+        let names = below.lines().take_while(|line| line.starts_with("  ")).filter_map(|line| line.split(' ').nth(2));
+        known.extend(names.filter(|name| *name != "help").map(|name| [&command[..], &[name.to_owned()]].concat()));
+        asked += 1;
+    }
+    known.split_off(1)
+}
+
 impl Program {
     /// Starts `doorward serve` with this configuration.
     pub(crate) fn serve(config: &Value) -> Self {
