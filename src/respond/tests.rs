@@ -159,3 +159,55 @@ fn a_challenge_says_the_realm_and_why_in_quotes_that_nothing_breaks() {
     let expected = r#"Bearer realm="a\"b?", error="invalid_token", error_description="say \"no\" \\""#;
     assert_eq!(challenge("a\"b\u{e4}", error), expected);
 }
+
+/// One of each kind: the first, and whichever comes after `refusal`. Whoever adds a kind is sent here, to link it in.
+fn after(refusal: Option<&Refusal>) -> Option<Refusal> {
+    let failed = |blame| {
+        Refusal::SignInFailed(SignInFailed { blame, message: String::new(), retry_url: "/oauth2/start".to_owned() })
+    };
+    Some(match refusal {
+        None => Refusal::BadRequest("".into()),
+        Some(Refusal::BadRequest(_)) => Refusal::BodyTooLarge,
+        Some(Refusal::BodyTooLarge) => Refusal::Busy,
+        Some(Refusal::Busy) => Refusal::ExpectationFailed,
+        Some(Refusal::ExpectationFailed) => Refusal::Forbidden("".into()),
+        Some(Refusal::Forbidden(_)) => Refusal::HeadTooLarge,
+        Some(Refusal::HeadTooLarge) => Refusal::HttpsNeeded { location: "https://app.test/".to_owned() },
+        Some(Refusal::HttpsNeeded { .. }) => Refusal::Internal,
+        Some(Refusal::Internal) => Refusal::MethodNotAllowed("…"),
+        Some(Refusal::MethodNotAllowed(_)) => Refusal::NotFound,
+        Some(Refusal::NotFound) => Refusal::NotImplemented,
+        Some(Refusal::NotImplemented) => Refusal::NotReady,
+        Some(Refusal::NotReady) => failed(Blame::Browser),
+        Some(Refusal::SignInFailed(SignInFailed { blame, .. })) => match blame {
+            Blame::Browser => failed(Blame::Denied),
+            Blame::Denied => failed(Blame::Provider),
+            Blame::Provider => failed(Blame::Unavailable),
+            Blame::Unavailable => Refusal::SignInNeeded { login_url: "/oauth2/start".to_owned() },
+        },
+        Some(Refusal::SignInNeeded { .. }) => Refusal::TokenNeeded(Challenge { realm: String::new(), error: None }),
+        Some(Refusal::TokenNeeded(_)) => Refusal::UpstreamBroken,
+        Some(Refusal::UpstreamBroken) => Refusal::UpstreamTimeout,
+        Some(Refusal::UpstreamTimeout) => Refusal::UpstreamUnreachable,
+        Some(Refusal::UpstreamUnreachable) => Refusal::WebSocketVersion,
+        Some(Refusal::WebSocketVersion) => return None,
+    })
+}
+
+/// Status, title and sentence; that ends in nothing where it is made elsewhere.
+#[test]
+fn every_refusal_stands_in_the_operations_page_and_no_other_does() {
+    let page = include_str!("../../docs/operations.md");
+    let (_, page) = page.split_once("\n## What users and clients are answered\n").unwrap();
+    let (page, _) = page.split_once("\n### ").unwrap();
+    let mut rows: Vec<_> =
+        page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| status")).collect();
+    let told = rows.len();
+    for refusal in std::iter::successors(after(None), |refusal| after(Some(refusal))) {
+        let row = format!("| {} | {} | {}", refusal.status().as_u16(), refusal.title(), refusal.sentence());
+        let before = rows.len();
+        rows.retain(|line| !line.starts_with(&row));
+        assert!(rows.len() < before, "not in the page: {row}");
+    }
+    assert!(told > 20 && rows.is_empty(), "no refusal is like {rows:#?}");
+}

@@ -2,7 +2,7 @@
 //! compiler knows. A line that the tables lack fails, and so does a line in them that the tree no longer has. What stands
 //! under `#[cfg(test)]` may name anything.
 
-mod files;
+pub(crate) mod files;
 mod source;
 mod tokens;
 

@@ -8,13 +8,13 @@ use std::{
 use super::source::Source;
 
 /// A file with its path from the repository's root.
-pub(super) struct File {
-    pub(super) path: PathBuf,
-    pub(super) text: String,
+pub(crate) struct File {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
 }
 
 /// The Rust files below `folder`, in no order. What tools put there is not ours.
-pub(super) fn rust_files(folder: &str) -> Vec<File> {
+pub(crate) fn rust_files(folder: &str) -> Vec<File> {
     let mut files = Vec::new();
     collect(&repository().join(folder), &mut files);
     assert!(!files.is_empty(), "there is nothing in {folder}/");
@@ -30,11 +30,12 @@ pub(super) fn product() -> Vec<Source> {
 }
 
 /// The text of a file of the repository.
-pub(super) fn text_of(path: &str) -> String {
+pub(crate) fn text_of(path: &str) -> String {
     fs::read_to_string(repository().join(path)).expect("the file can be read")
 }
 
-fn repository() -> &'static Path {
+/// The repository's root.
+pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 

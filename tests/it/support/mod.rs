@@ -1,6 +1,7 @@
 //! What the stories share: the adapter in this process, the scene around it, and waiting for what others do.
 
 mod adapter;
+pub(crate) mod families;
 pub(crate) mod nginx;
 pub(crate) mod proxied;
 mod program;
