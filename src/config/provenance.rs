@@ -156,6 +156,19 @@ mod tests {
     }
 
     #[test]
+    fn the_page_for_operators_names_what_only_a_restart_changes() {
+        let page = std::fs::read_to_string("docs/operations.md").unwrap();
+        let (_, rest) = page.split_once("**What only a restart changes**").unwrap();
+        let (told, _) = rest.split_once("**Certificates").unwrap();
+        for key in FIXED {
+            let short = key.strip_prefix("sidecar.").unwrap_or(key);
+            let short = short.strip_prefix("limits.").unwrap_or(short);
+            assert!(told.contains(&format!("`{short}`")), "{key}");
+        }
+        assert_eq!(told.matches('`').count(), 2 * (FIXED.len() + "sidecar, limits".split(' ').count()));
+    }
+
+    #[test]
     fn what_only_a_restart_changes_is_found_and_put_back() {
         let running =
             json!({ "realm": "a", "sidecar": { "listen": "x", "limits": { "drain": "1s" }, "upstream": "u" } });

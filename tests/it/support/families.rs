@@ -25,6 +25,8 @@ pub(crate) fn families() -> BTreeMap<String, Family> {
     metrics.bound_held(Some(Duration::ZERO));
     metrics.certificate("public", "kept");
     metrics.clock_offset(0.0);
+    metrics.config_loaded(0, 0);
+    metrics.config_reload("served");
     metrics.credential("ok");
     metrics.deaf();
     metrics.discovery("ok");
