@@ -60,6 +60,10 @@ pub enum RefreshError {
     /// Nothing was done with the refresh token: it never left, or the provider answered that it will not look at it now.
     #[error("the token endpoint is unavailable: {0}")]
     Unavailable(String),
+    /// The provider will not take this refresh token, in words that say nothing of the session: `invalid_request`, which some answer for one
+    /// that is spent, revoked or too old. Sending it again would bring the same.
+    #[error("the token endpoint refuses the refresh token with `{0}`")]
+    Refused(String),
     /// The provider, or something before it, answered that it failed. Mostly before the refresh token was spent, but that is not said.
     #[error("the token endpoint is in trouble: it answered with status {0}")]
     Trouble(StatusCode),
@@ -74,6 +78,7 @@ impl RefreshError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Ended => "ended",
+            Self::Refused(_) => "refused",
             Self::Trouble(_) => "trouble",
             Self::Untrusted { .. } => "untrusted",
             Self::Unavailable(_) => "unavailable",
@@ -272,6 +277,7 @@ impl From<RequestTokenError<CallError, TokenRefusal>> for RefreshError {
             RequestTokenError::Request(error @ CallError::Trouble(_)) => unavailable(&error),
             RequestTokenError::ServerResponse(refusal) => match refusal_name(&refusal).as_str() {
                 "invalid_grant" => Self::Ended,
+                name @ "invalid_request" => Self::Refused(name.to_owned()),
                 name => Self::Unavailable(format!("it refused with `{name}`")),
             },
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => uncertain("its answer cannot be read"),

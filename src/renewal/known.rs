@@ -16,6 +16,9 @@ const CAPACITY: usize = 100_000;
 /// Most sessions whose proofs are remembered; about 200 bytes each. One that is forgotten costs a question.
 const PROOFS: usize = 200_000;
 
+/// How often a refresh token leaves without an answer before it is given up.
+const UNANSWERED_AT_MOST: u8 = 2;
+
 /// What this process has learned of sessions since they were last written into a cookie.
 pub(super) struct Known {
     me: NodeIncarnation,
@@ -59,7 +62,7 @@ pub(super) enum Doubt {
     Once,
     /// It could not be sent a moment ago.
     Pausing,
-    /// It left twice without an answer.
+    /// It left twice without an answer, or was refused.
     Twice,
 }
 
@@ -122,10 +125,18 @@ impl Known {
 
     /// Notes that the session's refresh token left, and was not answered.
     pub(super) fn doubt_more(&self, session: &Session, now: Timestamp) {
+        self.unanswered(session, now, |times| times.saturating_add(1));
+    }
+
+    /// Notes that the session's refresh token need not be sent again.
+    pub(super) fn give_up(&self, session: &Session, now: Timestamp) {
+        self.unanswered(session, now, |_| UNANSWERED_AT_MOST);
+    }
+
+    fn unanswered(&self, session: &Session, now: Timestamp, times: impl FnOnce(u8) -> u8) {
         self.change(session, now, |entry| {
-            let unanswered = entry.trouble_of(session).map_or(0, |trouble| trouble.unanswered);
-            let trouble =
-                Trouble { of: session.renewed_at, unanswered: unanswered.saturating_add(1), pause_until: now };
+            let before = entry.trouble_of(session).map_or(0, |trouble| trouble.unanswered);
+            let trouble = Trouble { of: session.renewed_at, unanswered: times(before), pause_until: now };
             Entry { trouble: Some(trouble), ..entry }
         });
     }
@@ -134,7 +145,7 @@ impl Known {
     pub(super) fn doubt(&self, session: &Session, now: Timestamp) -> Doubt {
         let trouble = self.entries.read(&session.adapter_session_id, now, |entry| entry.trouble_of(session)).flatten();
         match trouble {
-            Some(Trouble { unanswered: 2.., .. }) => Doubt::Twice,
+            Some(Trouble { unanswered: UNANSWERED_AT_MOST.., .. }) => Doubt::Twice,
             Some(Trouble { pause_until, .. }) if now < pause_until => Doubt::Pausing,
             Some(Trouble { unanswered: 1, .. }) => Doubt::Once,
             _ => Doubt::None,

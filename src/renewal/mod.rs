@@ -8,8 +8,9 @@
 //!   refuses is refreshed once, and only what that says ends the session. A node that starts has to ask for every session: there is a budget.
 //! * **What failed** is told apart. Only the provider's `invalid_grant`, or an answer that may not be believed, ends a session. What never
 //!   left may be sent again. What left and was not answered is not sent again while the access token lives; then once, when the provider
-//!   answers something harmless; then the user is signed in anew, silently, by the session at the provider. A 500 or 503 may hide a
-//!   refresh that was done: that token, too, rests while the access token lives.
+//!   answers something harmless; then the user is signed in anew, silently, by the session at the provider. So it is at once where the
+//!   provider refuses the token by `invalid_request`. A 500 or 503 may hide a refresh that was done: that token, too, rests while the access
+//!   token lives.
 
 mod budget;
 mod flights;
@@ -339,6 +340,13 @@ impl Renewals {
             RefreshError::Untrusted { .. } => {
                 tracing::error!(%subject, %error, "a session is ended: what a refresh brought may not be believed");
                 self.end(session, By::Untrusted).await
+            }
+            RefreshError::Refused(_) => {
+                // It ends nothing: what the access token is still good for, the session has. After that its user is asked to sign in, since a
+                // 503 would be for as long as the session.
+                tracing::warn!(%subject, %error, "a session cannot be renewed any more");
+                self.known.give_up(session, now);
+                Outcome::Lost
             }
             RefreshError::Unavailable(_) => {
                 tracing::warn!(%error, "a session cannot be renewed now");

@@ -44,7 +44,6 @@ fn a_refusal_that_is_not_about_the_session_keeps_it() {
         ("404", Fault::status(404)),
         ("403", Fault::error(403, "access_denied")),
         ("invalid_client", Fault::error(401, "invalid_client")),
-        ("invalid_request", Fault::error(400, "invalid_request")),
         ("unauthorized_client", Fault::error(400, "unauthorized_client")),
         ("temporarily_unavailable", Fault::error(400, "temporarily_unavailable")),
         ("a redirect", Fault::redirect("http://127.0.0.1:1/")),
@@ -65,6 +64,32 @@ fn a_refusal_that_is_not_about_the_session_keeps_it() {
             assert_eq!(status(&scene, &mut copy.clone()), 200, "{store}: {case}");
             assert_eq!((status(&scene, &mut browser), sign_ins(&scene)), (200, asked), "{store}: {case}");
         }
+    }
+}
+
+/// Some providers say so of a refresh token that is spent, revoked or too old, for as long as they are asked.
+#[test]
+fn a_refresh_token_refused_by_invalid_request_is_not_sent_again_and_its_user_is_signed_in_anew() {
+    for store in STORES {
+        let scene = early(store).start();
+        let mut browser = scene.signed_in();
+        scene.server.always(Endpoint::Token, Fault::error(400, "invalid_request"));
+        pass(&scene, LIFE - 60);
+        for _ in 0..3 {
+            assert_waits(&scene, "alive", &mut browser, true);
+            pass(&scene, 1);
+        }
+        assert_eq!((refreshes(&scene), counted(&scene, "refused")), (1, 1), "{store}");
+        pass(&scene, 60);
+        assert_eq!(
+            get(&scene, &mut browser, "/private").status,
+            401,
+            "{store}: a script is told that nobody is signed in"
+        );
+        scene.server.behave(Endpoint::Token);
+        let page = browser.navigate(&scene.url("/private")).unwrap();
+        assert_eq!(page.response.status, 200, "{store}: without a form");
+        assert_eq!((refreshes(&scene), sign_ins(&scene)), (1, 2), "{store}");
     }
 }
 
