@@ -16,7 +16,9 @@ export async function freePort() {
 /** Starts a program that is gone, whatever happens, when this process is. */
 export function start(...command) {
   const child = spawn(...command);
-  process.once("exit", () => child.kill("SIGKILL"));
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
   return child;
 }
 

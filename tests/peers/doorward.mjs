@@ -23,7 +23,9 @@ export class Doorward {
 
   /** Starts it, and waits until it listens. */
   async start() {
-    this.#child = start(binary, ["serve", "-c", join(this.#folder, "adapter.json")], { stdio: ["ignore", "ignore", "pipe"] });
+    this.#child = start(binary, ["serve", "-c", join(this.#folder, "adapter.json")], { stdio: ["ignore", process.env.PEERS_LOG ? "inherit" : "ignore", "pipe"] });
+    // Its log, where somebody looks for what went wrong.
+    if (process.env.PEERS_LOG) this.#child.stderr.pipe(process.stderr, { end: false });
     await firstLine(this.#child, this.#child.stderr, (line) => /listening/.test(line) && /public/.test(line));
   }
 

@@ -2,83 +2,39 @@
 // Back-Channel Logout 1.0 and RP-Initiated Logout 1.0, with both places that sessions can be in.
 
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { startApplication } from "./application.mjs";
-import { Doorward } from "./doorward.mjs";
 import { freePort } from "../browser/program.mjs";
 import { Person } from "./person.mjs";
 import { startParty } from "./party.mjs";
 import { startProvider } from "./provider.mjs";
-
-/** Within how long an open stream has to end. */
-const SOON_MS = 1_000;
+import { assertCameBack, assertSeenBy, refreshInTabs, registration, soon, startDoor, until } from "./story.mjs";
 
 /** What every story needs, for sessions in one place: a provider with two relying parties, one of which is ours. */
 async function stage(store, { sessionRequired = true, accessTokenSeconds, sidecar } = {}) {
-  const application = await startApplication();
   const party = await startParty();
   const address = `http://127.0.0.1:${await freePort()}`;
   const ours = {
-    client_id: "app",
-    client_secret: randomBytes(16).toString("hex"),
-    redirect_uris: [`${address}/oauth2/callback`],
-    post_logout_redirect_uris: [`${address}/oauth2/signed_out`],
+    ...registration(address),
     backchannel_logout_uri: `${address}/oauth2/backchannel-logout`,
     backchannel_logout_session_required: sessionRequired,
   };
   const provider = await startProvider([ours, party.client], { accessTokenSeconds });
-  party.at(provider.issuer);
-  const door = new Doorward(address, {
-    "provider-url": provider.issuer,
-    "client-id": ours.client_id,
-    credentials: { secret: ours.client_secret },
-    "token-store": store,
-    sidecar: {
-      upstream: application.address,
-      "forward-access-token": true,
-      cookie: { keys: [randomBytes(32).toString("base64")] },
-      limits: { drain: "1s" },
-      ...sidecar,
-    },
-  });
-  const stop = async () => {
-    await door.stop();
-    [provider, party, application].forEach((part) => part.stop());
-  };
-  await door.start().catch(async (error) => {
-    await stop();
+  await party.at(provider.issuer);
+  const stopOthers = () => [provider, party].forEach((part) => part.stop());
+  const config = { "token-store": store, sidecar };
+  const { door, stop: stopDoor } = await startDoor(address, ours, provider.issuer, config).catch((error) => {
+    stopOthers();
     throw error;
   });
+  const stop = async () => {
+    await stopDoor();
+    stopOthers();
+  };
   return { door, provider, party, stop };
-}
-
-/** The page is the application's, opened by that person. */
-function assertSeenBy(page, name) {
-  assert.equal(page.status, 200, `${page.trail} ${page.text}`);
-  assert.equal(JSON.parse(page.text)["x-forwarded-preferred-username"], name);
 }
 
 /** The provider had to ask who it is: no session there, and none here. */
 const askedToSignIn = (page) => page.trail.some((path) => path.startsWith("/interaction/"));
-
-/** Resolves to what the promise does, if that is soon. */
-async function soon(promise, what) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: not within ${SOON_MS} ms`)), SOON_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-/** Asks until it is so; fails after half a minute. */
-async function until(ask, what) {
-  for (const end = Date.now() + 30_000; Date.now() < end; ) {
-    if (await ask()) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  assert.fail(`never: ${what}`);
-}
 
 for (const store of ["cookie", "session"]) {
   describe(`with token-store ${store}`, { timeout: 120_000 }, () => {
@@ -123,12 +79,18 @@ for (const store of ["cookie", "session"]) {
       assert.deepEqual(provider.refused, []);
     });
 
+    test("the application is told what UserInfo says", async () => {
+      const emil = await somebody("emil");
+      const headers = assertSeenBy(await emil.open(`${door.address}/`), "emil");
+      assert.deepEqual([headers["x-forwarded-user"], headers["x-forwarded-email"]], ["emil", "emil@example.com"]);
+    });
+
     test("a sign-out here ends the session there, and at the other relying party", async () => {
       const carla = await somebody("carla");
       const copied = carla.copy();
       const before = party.loggedOut.length;
       const signedOut = await carla.open(`${door.address}/oauth2/sign_out`, "POST");
-      assert.equal(signedOut.url.pathname, "/oauth2/signed_out", `${signedOut.trail}`);
+      assertCameBack(signedOut, door, "/session/end");
       assert.deepEqual(party.loggedOut.slice(before).map(({ sub }) => sub), ["carla"]);
       assert.equal((await copied.fetch(`${door.address}/`)).status, 401);
       assert.ok(askedToSignIn(await carla.open(`${door.address}/`)));
@@ -176,13 +138,7 @@ for (const store of ["cookie", "session"]) {
     test("a session lives on refresh tokens that are good once, and is ended from elsewhere all the same", async () => {
       const anna = new Person("anna");
       await anna.open(`${door.address}/`);
-      const tokens = new Set();
-      await until(async () => {
-        const answer = await anna.fetch(`${door.address}/`);
-        assert.equal(answer.status, 200);
-        tokens.add(JSON.parse(answer.text).authorization);
-        return tokens.size > 3;
-      }, "three refreshes");
+      await refreshInTabs(anna, `${door.address}/`, provider, 3);
       await anna.open(party.address);
       await anna.open(`${party.address}/sign-out`);
       assert.equal((await anna.fetch(`${door.address}/`)).status, 401);
@@ -190,6 +146,22 @@ for (const store of ["cookie", "session"]) {
     });
   });
 }
+
+describe("over a crash of the node, with access tokens of two seconds", { timeout: 120_000 }, () => {
+  let door, provider, stop;
+  before(async () => void ({ door, provider, stop } = await stage("cookie", { accessTokenSeconds: 2 })));
+  after(() => stop?.());
+
+  test("no refresh token is sent twice, and who was signed in stays", async () => {
+    const anna = new Person("anna");
+    await anna.open(`${door.address}/`);
+    await refreshInTabs(anna, `${door.address}/`, provider, 2);
+    await door.kill();
+    await door.start();
+    await until(async () => (await anna.fetch(`${door.address}/`)).status === 200, "the identity server is reached");
+    await refreshInTabs(anna, `${door.address}/`, provider, 2);
+  });
+});
 
 describe("over a crash of the node", { timeout: 120_000 }, () => {
   let door, provider, party, stop;

@@ -1,4 +1,4 @@
-// Somebody at a browser: keeps cookies, follows redirects, and answers the provider's question whether to sign out.
+// Somebody at a browser: keeps cookies, follows redirects, and answers the provider's questions: who it is, and whether to sign out.
 
 import { request } from "node:http";
 import WebSocket from "ws";
@@ -8,6 +8,13 @@ const REDIRECTS = 20;
 
 const NAVIGATION = { accept: "text/html", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" };
 const SCRIPT = { accept: "application/json", "sec-fetch-mode": "cors", "sec-fetch-dest": "empty" };
+
+/** The form of a page: where it goes, and its hidden fields; nothing without one. */
+function formOf(page) {
+  const action = page.match(/<form[^>]*action="([^"]+)"/)?.[1];
+  const fields = [...page.matchAll(/type="hidden" name="([^"]+)" value="([^"]+)"/g)].map(([, ...field]) => field);
+  return action && { action, fields };
+}
 
 /** One exchange; the whole answer. */
 function exchange(url, { method = "GET", headers = {}, body } = {}) {
@@ -38,19 +45,21 @@ export class Person {
     return copy;
   }
 
-  /** Opens an address, follows redirects and answers forms; `trail` are the paths on the way. */
+  /** Opens an address, follows redirects and answers forms; `trail` are the paths on the way, `visited` the whole addresses. */
   async open(address, method = "GET") {
     let url = new URL(address);
     let next = { method };
     const trail = [];
+    const visited = [];
     for (;;) {
       trail.push(url.pathname);
+      visited.push(url);
       if (trail.length > REDIRECTS) throw new Error(`a redirect loop: ${trail.join(" ")}`);
       const answer = await this.#exchange(url, { ...next, headers: { ...NAVIGATION, ...(method === "POST" && { origin: url.origin }) } });
-      const form = answer.text.match(/action="([^"]+)".*name="xsrf" value="([^"]+)"/s);
+      const form = answer.headers["content-type"]?.startsWith("text/html") && formOf(answer.text);
       if (answer.headers.location) next = { method: "GET", to: answer.headers.location };
-      else if (form) next = { method: "POST", to: form[1], body: new URLSearchParams({ xsrf: form[2], logout: "yes" }).toString() };
-      else return { ...answer, url, trail };
+      else if (form) next = { method: "POST", to: form.action, body: this.#filledIn(form) };
+      else return { ...answer, url, trail, visited };
       url = new URL(next.to, url);
       method = next.method;
     }
@@ -81,6 +90,10 @@ export class Person {
     const socket = new WebSocket(url.href.replace("http", "ws"), { headers: this.#headers(url, { origin: url.origin }) });
     const ended = new Promise((over) => socket.once("close", over));
     return new Promise((resolve, reject) => socket.once("open", () => resolve({ ended })).once("error", reject));
+  }
+
+  #filledIn({ fields }) {
+    return new URLSearchParams([...fields, ["username", this.name], ["logout", "yes"]]).toString();
   }
 
   #headers(url, more) {

@@ -51,13 +51,18 @@ function configuration(clients, accessTokenSeconds) {
 
 /**
  * Starts it on a free port. `clients` is what it is to know, given its issuer. Returns `issuer`, `rotate`, which gives it a new key in place of the
- * one it has, `refused`, which lists the answers that logout tokens met beside 200, and `stop`.
+ * one it has, `refused`, which lists the answers that logout tokens met beside 200, `refreshes`, the refresh tokens that it was sent and the `error`
+ * of those that it refused, and `stop`.
  */
 export async function startProvider(clients, { accessTokenSeconds = 600 } = {}) {
   let provider, answer;
   // What it remembers of sessions and grants, which outlives its keys.
   const adapter = createMemoryAdapter();
   const refused = [];
+  const refreshes = [];
+  const refreshed = ({ oidc: { params } }, error) => {
+    if (params?.grant_type === "refresh_token") refreshes.push({ token: params.refresh_token, error: error?.error });
+  };
   const server = createServer((request, response) => {
     if (request.url.startsWith("/interaction/")) signIn(provider, request, response).catch((error) => response.destroy(error));
     else answer(request, response);
@@ -67,6 +72,8 @@ export async function startProvider(clients, { accessTokenSeconds = 600 } = {}) 
   const rotate = () => {
     provider = new Provider(issuer, { ...configuration(clients, accessTokenSeconds), adapter, jwks: { keys: [signingKey()] } });
     provider.on("backchannel.error", (_, error) => refused.push(error.message));
+    provider.on("grant.success", (ctx) => refreshed(ctx));
+    provider.on("grant.error", refreshed);
     provider.on("server_error", (_, error) => console.error(error));
     answer = provider.callback();
   };
@@ -75,5 +82,5 @@ export async function startProvider(clients, { accessTokenSeconds = 600 } = {}) 
     server.close();
     server.closeAllConnections();
   };
-  return { issuer, rotate, refused, stop };
+  return { issuer, rotate, refused, refreshes, stop };
 }
