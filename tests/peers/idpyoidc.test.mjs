@@ -7,7 +7,7 @@ import { freePort } from "../browser/program.mjs";
 import { Idpyoidc } from "./idpyoidc.mjs";
 import { startParty } from "./party.mjs";
 import { Person } from "./person.mjs";
-import { assertCameBack, assertSeenBy, refreshInTabs, registration, soon, startDoor, until } from "./story.mjs";
+import { assertCameBack, assertSeenBy, nextSecond, refreshInTabs, registration, soon, startDoor, until } from "./story.mjs";
 
 /** What every story needs: a provider with two relying parties, one of which is ours. */
 async function stage(store, { accessTokenSeconds, client, sidecar } = {}) {
@@ -46,7 +46,7 @@ const askedToSignIn = (page) => page.trail.includes("/verify");
 for (const store of ["cookie", "session"]) {
   describe(`at idpyoidc with token-store ${store}`, { timeout: 180_000 }, () => {
     let door, provider, party, stop;
-    before(async () => void ({ door, provider, party, stop } = await stage(store)));
+    before(async () => void ({ door, provider, party, stop } = await stage(store, { sidecar: { skew: "0s" } })));
     after(() => stop?.());
 
     async function signedIn(name) {
@@ -81,12 +81,14 @@ for (const store of ["cookie", "session"]) {
       const socket = await carla.webSocket(`${door.address}/socket`);
       const copied = carla.copy();
       assert.equal((await carla.open(party.address)).status, 200);
+      await nextSecond();
       const page = await carla.open(`${party.address}/sign-out`);
       assert.equal(page.url.pathname, "/signed-out", `${page.trail}`);
       assert.deepEqual(provider.told.slice(before), [200, 200]);
       assert.equal((await copied.fetch(`${door.address}/`)).status, 401);
       await soon(events.ended, "the end of the event stream");
       assert.equal(await soon(socket.ended, "the end of the WebSocket"), 1008);
+      assert.deepEqual(provider.refreshes, [], "the message alone ended it: nobody was asked");
       assert.equal((await dora.fetch(`${door.address}/`)).status, 200);
       assert.ok(askedToSignIn(await carla.open(`${door.address}/`)));
     });

@@ -7,7 +7,7 @@ import { freePort } from "../browser/program.mjs";
 import { Person } from "./person.mjs";
 import { startParty } from "./party.mjs";
 import { startProvider } from "./provider.mjs";
-import { assertCameBack, assertSeenBy, refreshInTabs, registration, soon, startDoor, until } from "./story.mjs";
+import { assertCameBack, assertSeenBy, nextSecond, refreshInTabs, registration, soon, startDoor, until } from "./story.mjs";
 
 /** What every story needs, for sessions in one place: a provider with two relying parties, one of which is ours. */
 async function stage(store, { sessionRequired = true, accessTokenSeconds, sidecar } = {}) {
@@ -118,9 +118,7 @@ for (const store of ["cookie", "session"]) {
       for (const person of [anna, elsewhere, bert]) assertSeenBy(await person.open(`${door.address}/`), person.name);
       const socket = await elsewhere.webSocket(`${door.address}/socket`);
       await anna.open(party.address);
-      // Tokens tell whole seconds: of a login and a logout in the same one nobody can say which came last.
-      const second = Math.ceil(Date.now() / 1000);
-      await until(() => Date.now() / 1000 > second, "the next second");
+      await nextSecond();
       await anna.open(`${party.address}/sign-out`);
       assert.equal((await anna.fetch(`${door.address}/`)).status, 401);
       assert.equal((await bert.fetch(`${door.address}/`)).status, 200);

@@ -34,6 +34,12 @@ export async function until(ask, what) {
   assert.fail(`never: ${what}`);
 }
 
+/** Waits for the next second. Tokens tell whole ones: of a login and a logout in the same one nobody can say which came last. */
+export function nextSecond() {
+  const second = Math.ceil(Date.now() / 1000);
+  return until(() => Date.now() / 1000 > second, "the next second");
+}
+
 /** How our relying party at `address` is registered, by whatever names all providers know. */
 export function registration(address) {
   return {
