@@ -1,5 +1,7 @@
 //! `doorward check`: every fault of a file, every warning, and then what the identity server says.
 
+mod adapter_file;
+mod foreign;
 mod keycloak;
 
 use std::{
@@ -12,7 +14,7 @@ use std::{
 
 use super::{BAD_CONFIG, UNAVAILABLE, refuse};
 use crate::{
-    config::{Config, ProcessEnvironment},
+    config::{AdapterFile, Config, Faults, ProcessEnvironment},
     domain::{Clock as _, NodeIncarnation, SystemClock, SystemRandom},
     login::ResponseMode,
     oidc::{Metadata, Provider},
@@ -26,15 +28,33 @@ use keycloak::Ours;
 pub(super) fn run(path: &Path, keycloak: &KeycloakOptions) -> ExitCode {
     let config = match Config::load(path, &ProcessEnvironment) {
         Ok(config) => config,
-        Err(faults) => return refuse(&faults),
+        Err(faults) => return help(path, &faults).unwrap_or(ExitCode::FAILURE),
     };
     actix_rt::System::new().block_on(check(&config, keycloak)).unwrap_or(ExitCode::FAILURE)
+}
+
+/// The faults, and what helps somebody who comes from elsewhere with a file of theirs.
+fn help(path: &Path, faults: &Faults) -> io::Result<ExitCode> {
+    let mut out = stdout();
+    let Some(file) = AdapterFile::read(path, &ProcessEnvironment) else {
+        let code = refuse(faults);
+        // What cannot be read has been told as a fault.
+        foreign::tell(&mut out, &foreign::text_of(path).unwrap_or_default())?;
+        return Ok(code);
+    };
+    let code = refuse(&file.faults);
+    adapter_file::tell(&mut out, path, &file)?;
+    actix_rt::System::new().block_on(adapter_file::tell_provider(&mut out, &file))?;
+    Ok(code)
 }
 
 async fn check(config: &Config, keycloak: &KeycloakOptions) -> io::Result<ExitCode> {
     let mut out = stdout();
     for warning in &config.warnings {
         writeln!(out, "warning: {warning}")?;
+    }
+    for (key, text) in &config.differences {
+        writeln!(out, "otherwise than in Keycloak's Java adapters: {key}: {text}")?;
     }
     let provider = match Provider::build(config.oidc.clone(), Arc::new(SystemClock), Arc::new(SystemRandom)) {
         Ok(provider) => provider,

@@ -38,6 +38,13 @@ impl Faults {
     pub fn as_slice(&self) -> &[Fault] {
         &self.0
     }
+
+    /// These faults, of which there must be one, ordered by path.
+    pub(super) fn all(faults: impl IntoIterator<Item = Fault>) -> Self {
+        let mut faults: Vec<Fault> = faults.into_iter().collect();
+        faults.sort_by(|one, other| one.path.cmp(&other.path));
+        Self(faults)
+    }
 }
 
 impl fmt::Display for Faults {
@@ -148,14 +155,17 @@ impl Report {
         self.files.borrow().clone()
     }
 
+    /// What was warned of so far, a line each.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.warnings.borrow().iter().map(|(path, message)| format!("{path}: {message}")).collect()
+    }
+
     /// What was read, with its warnings; or the faults, when there are any or nothing was read.
     pub(super) fn conclude<T>(self, read: Option<T>) -> Result<(T, Vec<String>), Faults> {
+        let warnings = self.warnings();
         let faults = self.faults.into_inner();
         match read {
-            Some(read) if faults.is_empty() => {
-                let line = |(path, message)| format!("{path}: {message}");
-                Ok((read, self.warnings.into_inner().into_iter().map(line).collect()))
-            }
+            Some(read) if faults.is_empty() => Ok((read, warnings)),
             _ => Err(Faults::from(faults)),
         }
     }

@@ -61,7 +61,13 @@ pub(super) const KEYS: [(&str, Effect); 50] = [
     ("ignore-oauth-query-parameter", Works),
     ("min-time-between-jwks-requests", Works),
     // The admin console writes `{}` for a policy enforcer that enforces everything with its defaults.
-    ("policy-enforcer", Refused("requests would pass that its policies refuse")),
+    (
+        "policy-enforcer",
+        Refused(
+            "requests would pass that its policies refuse; take it out, and write its paths as `sidecar.rules` or have the application \
+             enforce them",
+        ),
+    ),
     ("principal-attribute", Works),
     ("provider-url", Works),
     ("proxy-url", Works),

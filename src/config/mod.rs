@@ -4,6 +4,7 @@
 //! In this order: the file is read, `${…}` in its texts are replaced, `DOORWARD__` variables are laid over it, and the
 //! tree is walked. So a variable's value is never itself searched for `${…}`.
 
+mod adapter_file;
 mod address;
 mod app_cookies;
 mod app_hook;
@@ -11,6 +12,7 @@ mod bearer;
 mod claims;
 mod cookie;
 mod credentials;
+mod differences;
 mod environment;
 mod fault;
 mod file;
@@ -39,6 +41,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use crate::{
     admin,
     background::registration,
@@ -54,6 +58,7 @@ use fault::{JsonPath, Report};
 use provenance::Fixed;
 use value::Node;
 
+pub use adapter_file::AdapterFile;
 pub use environment::{Environment, ProcessEnvironment};
 pub use fault::{Fault, Faults};
 pub use provenance::{Contents, Provenance};
@@ -99,6 +104,8 @@ pub struct Config {
     pub reload_interval: Duration,
     /// What was accepted but should be known: one sentence each, naming the key.
     pub warnings: Vec<String>,
+    /// Where this file's keys do otherwise than in Keycloak's Java adapters: the key, and what it does.
+    pub differences: Vec<(&'static str, &'static str)>,
     /// What it was read from.
     pub provenance: Provenance,
 }
@@ -161,14 +168,19 @@ impl Config {
                 kept.lay_over(&mut tree);
             }
             fixed = Fixed::of(&tree);
-            let root = Node::root(&tree, &report).object(&keycloak::names());
-            keycloak::note_effects(&root);
-            keycloak::check_choices(&root);
-            sidecar::read(&root, env)
+            Self::of_tree(&tree, env, &report)
         });
         let provenance = Provenance::new(report.files(), fixed);
         let (config, warnings) = report.conclude(config)?;
         Ok(Self { warnings, provenance, ..config })
+    }
+
+    fn of_tree(tree: &Value, env: &dyn Environment, report: &Report) -> Option<Self> {
+        let root = Node::root(tree, report).object(&keycloak::names());
+        keycloak::note_effects(&root);
+        keycloak::check_choices(&root);
+        let config = sidecar::read(&root, env)?;
+        Some(Self { differences: differences::of(tree), ..config })
     }
 }
 

@@ -147,6 +147,7 @@ pub(super) fn read(root: &Object<'_>, env: &dyn Environment) -> Option<Config> {
         reload_interval: keys.at("reload-interval").duration(Duration::ZERO..=HOUR).unwrap_or(RELOAD_INTERVAL),
         warnings: Vec::new(),
         provenance: Provenance::default(),
+        differences: Vec::new(),
     })
 }
 

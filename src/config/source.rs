@@ -15,9 +15,20 @@ use super::{
 /// What the name of a variable that sets a key begins with; `__` also parts its segments.
 const PREFIX: &str = "DOORWARD__";
 
-/// Reads JSON. Two equal keys in one object are a fault: whoever reads the file would not know which one holds.
+/// Reads JSON, with or without the byte order mark that some editors put before it. Two equal keys in one object are a fault: whoever reads
+/// the file would not know which one holds.
 pub(super) fn parse(text: &str, report: &Report) -> Option<Value> {
-    tree(text, report).map_err(|error| report.fault(&JsonPath::default(), format!("is not JSON: {error}"))).ok()
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let fault =
+        |error| report.fault(&JsonPath::default(), format!("is not JSON: {error}{}", about_comments(text, &error)));
+    tree(text, report).map_err(fault).ok()
+}
+
+/// What to say more where a comment is what is no JSON. Java's adapters take none either.
+fn about_comments(text: &str, error: &serde_json::Error) -> &'static str {
+    let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let there = line.get(error.column().saturating_sub(1)..).unwrap_or_default();
+    if ["//", "/*", "#"].iter().any(|mark| there.starts_with(mark)) { "; JSON has no comments" } else { "" }
 }
 
 /// Lays the variables that begin with `DOORWARD__` over `tree`. A variable sets the key that its name spells in upper

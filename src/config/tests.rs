@@ -1,5 +1,6 @@
 //! Stories of whole configurations, told by concern.
 
+mod adapter_file;
 mod bearer;
 mod claims_and_redirects;
 mod faults;

@@ -345,7 +345,7 @@ impl Renewals {
                 // It ends nothing: what the access token is still good for, the session has. After that its user is asked to sign in, since a
                 // 503 would be for as long as the session.
                 tracing::warn!(%subject, %error, "a session cannot be renewed any more");
-                self.known.give_up(session, now);
+                self.ledger.known.give_up(session, now);
                 Outcome::Lost
             }
             RefreshError::Unavailable(_) => {
