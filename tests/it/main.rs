@@ -32,6 +32,7 @@ mod login;
 mod manual;
 mod memory_store;
 mod monitoring;
+mod migration;
 mod nginx;
 mod operation;
 mod operations_page;

@@ -26,6 +26,7 @@ mod bearer;
 mod client_authentication;
 mod control;
 mod haproxy;
+mod migration;
 mod outage;
 mod refresh;
 mod roles;

@@ -3,6 +3,7 @@
 mod adapter;
 pub(crate) mod families;
 pub(crate) mod nginx;
+pub(crate) mod page;
 pub(crate) mod proxied;
 mod program;
 mod push;

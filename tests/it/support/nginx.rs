@@ -32,13 +32,21 @@ impl Nginx {
     /// # Panics
     /// When nginx is not there, or does not start.
     pub(crate) fn start(doorward: SocketAddr, application: SocketAddr) -> Self {
+        Self::serving(|address| site(address, doorward, application))
+    }
+
+    /// Starts it with what stands in `http`, for the address at which it listens.
+    ///
+    /// # Panics
+    /// When nginx is not there, or does not start.
+    pub(crate) fn serving(site: impl FnOnce(SocketAddr) -> String) -> Self {
         assert!(Path::new(PROGRAM).exists(), "{PROGRAM} is missing: `./test setup` installs it");
         // It inherits a socket that listens already: so nobody else can take the port, and no connection comes too early.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let config = configuration(folder.path(), address, doorward, application);
+        let config = configuration(folder.path(), &site(address));
         fs::write(folder.path().join("nginx.conf"), config).unwrap();
         let log = File::create(folder.path().join("printed")).unwrap();
         let mut command = Command::new(PROGRAM);
@@ -69,8 +77,8 @@ impl Drop for Nginx {
     }
 }
 
-/// The README's configuration with these addresses, and around it what makes a process that keeps to its folder.
-fn configuration(folder: &Path, address: SocketAddr, doorward: SocketAddr, application: SocketAddr) -> String {
+/// The README's configuration with these addresses.
+fn site(address: SocketAddr, doorward: SocketAddr, application: SocketAddr) -> String {
     let readme = fs::read_to_string("README.md").unwrap();
     let (_, rest) = readme.split_once("```nginx\n").expect("the README has a configuration for nginx");
     let (shown, _) = rest.split_once("\n```").unwrap();
@@ -80,7 +88,11 @@ fn configuration(folder: &Path, address: SocketAddr, doorward: SocketAddr, appli
     };
     let site = put(shown.to_owned(), "listen 80;", &format!("listen {address};"));
     let site = put(site, "http://127.0.0.1:8080", &format!("http://{doorward}"));
-    let site = put(site, "http://127.0.0.1:3000", &format!("http://{application}"));
+    put(site, "http://127.0.0.1:3000", &format!("http://{application}"))
+}
+
+/// What makes a process that keeps to its folder, around a site.
+fn configuration(folder: &Path, site: &str) -> String {
     let folder = folder.display();
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {folder}/{kind};\n"))
