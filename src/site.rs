@@ -84,15 +84,14 @@ impl Site {
         let stopped = match self.proxy.admit(&mut request, approach).await {
             Ok(admission) => match self.proxy.pass(request, approach, admission).await {
                 Ok(response) => return Ok(response),
-                // The session ended while the application answered.
-                Err(Stopped::SignInNeeded) => return Err(self.sign_in_needed()),
-                Err(Stopped::Refused(refusal)) => return Err(refusal),
+                // The session may have ended while the application answered.
+                Err(stopped) => return Err(self.refusal(stopped)),
             },
             Err(stopped) => stopped,
         };
         match stopped {
-            Stopped::Refused(refusal) => Err(refusal),
             Stopped::SignInNeeded => Box::pin(self.challenge(*request, nobody(approach))).await,
+            stopped => Err(self.refusal(stopped)),
         }
     }
 
@@ -119,6 +118,14 @@ impl Site {
             Standing::Nobody | Standing::Revoked => Presented::Nothing,
         };
         self.login.answer(request, Visit { caller: approach.caller, cookies: approach.cookies, presented }).await
+    }
+
+    fn refusal(&self, stopped: Stopped) -> Refusal {
+        match stopped {
+            Stopped::NotPermitted => Refusal::NotPermitted { sign_out_url: self.login.sign_out_url() },
+            Stopped::Refused(refusal) => refusal,
+            Stopped::SignInNeeded => self.sign_in_needed(),
+        }
     }
 
     fn sign_in_needed(&self) -> Refusal {
@@ -162,8 +169,8 @@ impl Site {
         }
         match self.proxy.vouch(&mut original, approach).await {
             Ok(response) => Ok(response),
-            Err(Stopped::Refused(refusal)) => Err(refusal),
             Err(Stopped::SignInNeeded) => self.challenge_at_gateway(&original, nobody(approach)).await,
+            Err(stopped) => Err(self.refusal(stopped)),
         }
     }
 

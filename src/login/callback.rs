@@ -171,9 +171,11 @@ impl Login {
             "temporarily_unavailable" | "server_error" => Blame::Unavailable,
             _ => Blame::Denied,
         };
-        let message = match description {
-            "" => format!("The identity server answered: {name}."),
-            description => format!("The identity server answered: {description} ({name})."),
+        let message = match (name, description) {
+            // What becomes of a Cancel there, and so mostly the user's own doing.
+            ("access_denied", "") => "The sign-in was cancelled, or refused by the identity server.".to_owned(),
+            (name, "") => format!("The identity server answered: {name}."),
+            (name, description) => format!("The identity server answered: {description} ({name})."),
         };
         let failed = self.failed("provider_error", blame, &message, &attempt.return_to);
         NotSignedIn { error: Some(name.to_owned()), ..failed }

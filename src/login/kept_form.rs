@@ -99,6 +99,13 @@ impl Sender {
         }
     }
 
+    fn title(self) -> &'static str {
+        match self {
+            Self::Other | Self::Unknown => "Send again?",
+            Self::Same => "Sending again",
+        }
+    }
+
     fn sentence(self, action: &str) -> String {
         match self {
             Self::Other => {
@@ -197,7 +204,7 @@ impl Login {
         let now = visit.current().map(|session| session.principal.subject.as_str());
         let sender = Sender::of(form.subject.as_deref(), now);
         let page = Page {
-            title: "Sending again".to_owned(),
+            title: sender.title().to_owned(),
             text: sender.sentence(&form.action),
             actions: vec![Action::form("Send", &form.action, form.fields.clone()), Action::link("Do not send", "/")],
             id: None,

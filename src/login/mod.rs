@@ -280,6 +280,12 @@ impl Login {
         format!("{}?rd={rd}", self.path("/start"))
     }
 
+    /// Where a page of this site may send its user to sign out, by `POST`.
+    #[must_use]
+    pub fn sign_out_url(&self) -> String {
+        self.path("/sign_out")
+    }
+
     /// Where a sign-in begins by a link, ours or a third party's (OpenID Connect Core 1.0, section 4): that one names the issuer, which must be
     /// ours, so that nobody is sent to sign in at an identity server that he does not expect.
     async fn start(&self, request: Request, visit: Visit<'_>) -> Result<Response, Refusal> {

@@ -51,8 +51,8 @@ impl Login {
     fn confirmation_page(&self) -> Response {
         let page = Page {
             title: "Sign out?".to_owned(),
-            text: "Another page asked to sign you out. Nothing has happened yet.".to_owned(),
-            actions: vec![Action::button("Sign out", &self.path("/sign_out"))],
+            text: "No page of this site asked for it. Nothing has happened yet.".to_owned(),
+            actions: vec![Action::button("Sign out", &self.sign_out_url()), Action::link("Stay signed in", "/")],
             id: None,
         };
         page.into_response(StatusCode::OK)

@@ -178,7 +178,7 @@ impl Proxy {
         let needs_token = match denied {
             Denied::Forbidden(current) => {
                 audit::forbidden(&current.principal().subject, current.session(), self.parts.clock.now());
-                return Refusal::Forbidden("You are signed in, but may not see this.".into()).into();
+                return Stopped::NotPermitted;
             }
             Denied::SignInNeeded => !self.offers_sign_in() || self.authentication.challenges(&request.headers),
             Denied::TokenNeeded => true,

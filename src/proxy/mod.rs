@@ -100,6 +100,8 @@ pub struct Local {
 /// Why the request path gives no answer of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stopped {
+    /// For whoever is signed in.
+    NotPermitted,
     /// For good.
     Refused(Refusal),
     /// Until somebody signs in.

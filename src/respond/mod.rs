@@ -23,7 +23,7 @@ pub enum Refusal {
     Busy,
     /// 417 (RFC 9110, section 10.1.1).
     ExpectationFailed,
-    /// 403: signed in, but not allowed; or never allowed.
+    /// 403: never allowed, whoever asks.
     Forbidden(Cow<'static, str>),
     /// 431. Our own cookies are cleared with it, so that a browser does not repeat it for ever.
     HeadTooLarge,
@@ -40,6 +40,11 @@ pub enum Refusal {
     NotFound,
     /// 501: a method that nobody registered.
     NotImplemented,
+    /// 403: signed in, but the rules say no. Somebody else may be let in.
+    NotPermitted {
+        /// Where a page may send its user to sign out: a path of this site that takes a `POST`.
+        sign_out_url: String,
+    },
     /// 503: the identity server is needed and has not been reached.
     NotReady,
     /// A sign-in that came to nothing.
@@ -144,7 +149,7 @@ impl Refusal {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::NotPermitted { .. } => StatusCode::FORBIDDEN,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::HttpsNeeded { .. } => StatusCode::FOUND,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -173,6 +178,7 @@ impl Refusal {
             Self::MethodNotAllowed(allowed) => format!("Only {allowed} may be used here.").into(),
             Self::NotFound => "There is nothing here.".into(),
             Self::NotImplemented => "This method is not known.".into(),
+            Self::NotPermitted { .. } => "You are signed in, but may not see this.".into(),
             Self::NotReady => "The identity server cannot be reached. Please try again in a moment.".into(),
             Self::SignInFailed(failed) => failed.message.as_str().into(),
             Self::SignInNeeded { .. } => "You are not signed in, or your session has ended.".into(),
@@ -190,6 +196,7 @@ impl Refusal {
     fn actions(&self) -> Vec<Action> {
         match self {
             Self::HttpsNeeded { location } => vec![Action::link("Go there", location)],
+            Self::NotPermitted { sign_out_url } => vec![Action::button("Sign out", sign_out_url)],
             Self::SignInFailed(failed) => vec![Action::link("Try again", &failed.retry_url)],
             Self::SignInNeeded { login_url } => vec![Action::link("Sign in", login_url)],
             _ => Vec::new(),
@@ -212,12 +219,20 @@ impl Refusal {
         Page { title: self.title(), text: self.sentence().into_owned(), actions: self.actions(), id: Some(id.clone()) }
     }
 
+    /// In words for people where they may meet it without having done anything odd; else as HTTP calls it.
     fn title(&self) -> String {
-        match self {
-            Self::SignInFailed(_) => "Signing in did not work".to_owned(),
-            Self::SignInNeeded { .. } => "Please sign in".to_owned(),
-            _ => self.status().canonical_reason().unwrap_or("Error").to_owned(),
-        }
+        let title = match self {
+            Self::BodyTooLarge => "Too large",
+            Self::Busy | Self::NotReady => "Not available just now",
+            Self::Forbidden(_) | Self::NotPermitted { .. } => "Not allowed",
+            Self::Internal => "Something went wrong",
+            Self::NotFound => "Not found",
+            Self::SignInFailed(_) => "Signing in did not work",
+            Self::SignInNeeded { .. } => "Please sign in",
+            Self::UpstreamBroken | Self::UpstreamTimeout | Self::UpstreamUnreachable => "No answer",
+            _ => self.status().canonical_reason().unwrap_or("Error"),
+        };
+        title.to_owned()
     }
 
     fn problem(&self, id: &RequestId) -> Response {

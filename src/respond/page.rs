@@ -14,7 +14,7 @@ pub struct Page {
     pub title: String,
     /// One sentence or two. Escaped when written.
     pub text: String,
-    /// What the reader can do, as links and buttons.
+    /// What the reader can do, as links and buttons. The first stands out.
     pub actions: Vec<Action>,
     /// Shown as a reference for whoever is asked for help.
     pub id: Option<RequestId>,
@@ -70,7 +70,7 @@ impl Action {
                 let _ = write!(html, "<button>{}</button></form>", escape(label));
                 html
             }
-            Self::Link { label, url } => format!("<p><a href=\"{}\">{}</a></p>", escape(url), escape(label)),
+            Self::Link { label, url } => format!("<a href=\"{}\">{}</a>", escape(url), escape(label)),
         }
     }
 }
@@ -90,7 +90,7 @@ impl Page {
     /// The page as a response that no cache keeps and no other site frames.
     #[must_use]
     pub fn into_response(self, status: StatusCode) -> Response {
-        respond(status, HeaderValue::from_static(CONTENT_SECURITY_POLICY), self.html(""))
+        respond(status, HeaderValue::from_static(CONTENT_SECURITY_POLICY), self.html(status, ""))
     }
 
     /// The page with a script.
@@ -103,7 +103,7 @@ impl Page {
         let _ = write!(html, "<script nonce=\"{}\">{}</script>", escape(&script.nonce), script.source);
         let policy = format!("{CONTENT_SECURITY_POLICY}; script-src 'nonce-{}'", script.nonce);
         let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
-        respond(status, policy, self.html(&html))
+        respond(status, policy, self.html(status, &html))
     }
 
     /// The page, with a script, as the answer to a request that nobody is signed in for: what [`super::Refusal::SignInNeeded`] says, by a page
@@ -114,7 +114,7 @@ impl Page {
             .with(header::WWW_AUTHENTICATE, HeaderValue::from_static(super::CHALLENGE))
     }
 
-    fn html(&self, more: &str) -> String {
+    fn html(&self, status: StatusCode, more: &str) -> String {
         let title = escape(&self.title);
         let mut html = format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -122,12 +122,14 @@ impl Page {
              <title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1><p>{}</p>",
             escape(&self.text)
         );
-        for action in &self.actions {
-            html.push_str(&action.html());
+        let actions: String = self.actions.iter().map(Action::html).collect();
+        // A write to a String cannot fail.
+        if !actions.is_empty() {
+            let _ = write!(html, "<div class=\"actions\">{actions}</div>");
         }
         if let Some(id) = &self.id {
-            // A write to a String cannot fail.
-            let _ = write!(html, "<footer>Reference: <code>{}</code></footer>", escape(id.as_str()));
+            let (status, id) = (status.as_u16(), escape(id.as_str()));
+            let _ = write!(html, "<footer>Error {status}. Reference: <code>{id}</code></footer>");
         }
         html.push_str("</main>");
         html.push_str(more);
@@ -172,17 +174,26 @@ pub fn escape(text: &str) -> String {
 const CONTENT_SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Contrasts are those of WCAG 2.2, level AA, in both schemes; a button is tall enough for a thumb; what has the focus is outlined. A page that
+/// names a path of the application wraps it anywhere, so that a phone need not scroll sideways.
 const STYLE: &str = "\
-    :root{color-scheme:light dark}\
-    body{font:1rem/1.5 system-ui,sans-serif;margin:0;background:#f6f7f9;color:#1c2330}\
-    main{max-width:32rem;margin:12vh auto 0;padding:2rem;background:#fff;border:1px solid #dde1e8;border-radius:.75rem}\
-    h1{font-size:1.35rem;margin:0 0 .5rem}\
-    a,button{display:inline-block;font:inherit;color:#fff;background:#2456c8;border:0;border-radius:.4rem;\
-    padding:.45rem 1rem;text-decoration:none;cursor:pointer}\
-    footer{margin-top:1.5rem;font-size:.85rem;opacity:.75}\
-    @media(max-width:36rem){main{margin:1rem}}\
-    @media(prefers-color-scheme:dark){body{background:#12151b;color:#e6e9ef}main{background:#1a1f29;border-color:#303848}\
-    a,button{background:#7aa2ff;color:#0b1220}}";
+    :root{color-scheme:light dark;--back:#f6f7f9;--card:#fff;--text:#1c2330;--soft:#566074;--line:#dde1e8;\
+    --key:#2456c8;--on-key:#fff}\
+    @media(prefers-color-scheme:dark){:root{--back:#12151b;--card:#1a1f29;--text:#e6e9ef;--soft:#a3adbf;--line:#303848;\
+    --key:#7aa2ff;--on-key:#0b1220}}\
+    body{font:1rem/1.5 system-ui,sans-serif;margin:0;padding:1rem;background:var(--back);color:var(--text);\
+    overflow-wrap:anywhere}\
+    main{max-width:32rem;margin:12vh auto 0;padding:2rem;background:var(--card);border:1px solid var(--line);\
+    border-radius:.75rem;box-sizing:border-box}\
+    h1{font-size:1.35rem;line-height:1.3;margin:0 0 .5rem}p{margin:0}\
+    .actions{display:flex;flex-wrap:wrap;gap:.75rem;margin-top:1.5rem}\
+    a,button{display:inline-block;font:inherit;padding:.6rem 1.1rem;border:1px solid var(--key);border-radius:.4rem;\
+    color:var(--on-key);background:var(--key);text-decoration:none;cursor:pointer}\
+    .actions>:nth-child(n+2),.actions>:nth-child(n+2) button{color:var(--key);background:none}\
+    a:hover,button:hover{text-decoration:underline}\
+    :focus-visible{outline:3px solid var(--text);outline-offset:2px}\
+    footer{margin-top:1.5rem;font-size:.85rem;color:var(--soft)}\
+    @media(max-width:36rem){main{margin-top:0;padding:1.5rem}}";
 
 #[cfg(test)]
 mod tests {
@@ -196,7 +207,7 @@ mod tests {
             actions: vec![Action::link("a\"b", "/x?a=1&b=\"><i>")],
             id: None,
         };
-        let html = page.html("");
+        let html = page.html(StatusCode::OK, "");
         assert!(!html.contains("<script") && !html.contains("<t>") && !html.contains("<i>"));
         assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)"));
     }
