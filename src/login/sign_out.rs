@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::{Login, ReturnTo, Visit, redirect, with_cookies};
 use crate::{
@@ -18,6 +18,9 @@ use crate::{
 
 /// Longest wait for the provider to confirm that the refresh token is revoked; the user is not kept waiting for more.
 const REVOCATION_PATIENCE: Duration = Duration::from_secs(3);
+/// Has the browser forget the pages that it keeps of this site (W3C Clear Site Data, section 3.1), so that Back does not show them to the next
+/// user. Browsers heed it from https and from loopback only.
+const CLEAR_SITE_DATA: (&str, &str) = ("clear-site-data", "\"cache\"");
 
 impl Login {
     pub(super) async fn sign_out(&self, request: &Request, visit: Visit<'_>) -> Result<Response, Refusal> {
@@ -35,7 +38,10 @@ impl Login {
         audit::signed_out("user", visit.known(), revoked, self.parts.clock.now());
         let hint = visit.known().map(|session| &session.tokens.id);
         let next = self.next_stop(hint, visit).await?;
-        Ok(with_cookies(redirect(StatusCode::SEE_OTHER, &next)?, &forget))
+        let (name, value) = CLEAR_SITE_DATA;
+        let answer = redirect(StatusCode::SEE_OTHER, &next)?;
+        let answer = answer.with(HeaderName::from_static(name), HeaderValue::from_static(value));
+        Ok(with_cookies(answer, &forget))
     }
 
     pub(super) fn signed_out_page(&self) -> Response {
