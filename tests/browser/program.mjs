@@ -47,3 +47,13 @@ export function firstLine(child, stream, pick) {
     });
   });
 }
+
+/** Asks until there is an answer, and returns it; fails when it takes longer than that. */
+export async function until(what, limitMs, ask) {
+  for (const end = Date.now() + limitMs; Date.now() < end; ) {
+    const found = await ask();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`not within ${limitMs} ms: ${what}`);
+}
