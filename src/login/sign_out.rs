@@ -18,9 +18,6 @@ use crate::{
 
 /// Longest wait for the provider to confirm that the refresh token is revoked; the user is not kept waiting for more.
 const REVOCATION_PATIENCE: Duration = Duration::from_secs(3);
-/// Has the browser forget the pages that it keeps of this site (W3C Clear Site Data, section 3.1), so that Back does not show them to the next
-/// user. Browsers heed it from https and from loopback only.
-const CLEAR_SITE_DATA: (&str, &str) = ("clear-site-data", "\"cache\"");
 
 impl Login {
     pub(super) async fn sign_out(&self, request: &Request, visit: Visit<'_>) -> Result<Response, Refusal> {
@@ -38,13 +35,23 @@ impl Login {
         audit::signed_out("user", visit.known(), revoked, self.parts.clock.now());
         let hint = visit.known().map(|session| &session.tokens.id);
         let next = self.next_stop(hint, visit).await?;
-        let (name, value) = CLEAR_SITE_DATA;
-        let answer = redirect(StatusCode::SEE_OTHER, &next)?;
-        let answer = answer.with(HeaderName::from_static(name), HeaderValue::from_static(value));
-        Ok(with_cookies(answer, &forget))
+        Ok(with_cookies(forgetting_pages(redirect(StatusCode::SEE_OTHER, &next)?), &forget))
     }
 
-    pub(super) fn signed_out_page(&self) -> Response {
+    /// Sign-outs lead here with a query, and from there at once to the same page without one: by then the page that the user left is among
+    /// those that the browser keeps in memory, and is forgotten too. Nobody else's page can have it do so by an image or a frame.
+    pub(super) fn signed_out_page(&self, request: &Request, visit: Visit<'_>) -> Response {
+        let page = self.signed_out();
+        if request.target.query().is_some() {
+            return match HeaderValue::try_from(format!("0; url={}", self.path("/signed_out"))) {
+                Ok(next) => page.with(header::REFRESH, next),
+                Err(_) => page,
+            };
+        }
+        if is_own_wish(request, &visit.caller.origin) { forgetting_pages(page) } else { page }
+    }
+
+    fn signed_out(&self) -> Response {
         let page = Page {
             title: "Signed out".to_owned(),
             text: "You are signed out.".to_owned(),
@@ -97,8 +104,14 @@ impl Login {
         let back = visit.caller.url(&signed_out).ok_or(Refusal::Internal)?;
         let state = opaque_token(self.parts.random.as_ref());
         let there = self.parts.provider.end_session_url(hint, &back, &state).await;
-        Ok(there.map_or(signed_out, String::from))
+        Ok(there.map_or_else(|| format!("{signed_out}?state={state}"), String::from))
     }
+}
+
+/// Has the browser forget the pages that it keeps of this site (W3C Clear Site Data, section 3.1), so that Back does not show them to the next
+/// user. Browsers heed it from https and from loopback only.
+fn forgetting_pages(answer: Response) -> Response {
+    answer.with(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""))
 }
 
 /// Whether the user asked for it on this site: by Fetch Metadata, or by `Origin`. A `GET` must be a navigation too, so that no image or
