@@ -1,4 +1,4 @@
-//! Debian's nginx asks before it forwards, configured as the README says: nothing of what it makes of a request may differ from what
+//! Debian's nginx asks before it forwards, configured as docs/gateways.md says: nothing of what it makes of a request may differ from what
 //! was decided on.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Debian's real nginx, as a process of its own on a port of its own, with the configuration that the README gives.
+//! Debian's real nginx, as a process of its own on a port of its own, with the configuration that docs/gateways.md gives.
 
 use std::{
     fs::{self, File},
@@ -27,7 +27,7 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// Starts it before Doorward and an application, which stand in for the addresses that the README names.
+    /// Starts it before Doorward and an application, which stand in for the addresses that the page names.
     ///
     /// # Panics
     /// When nginx is not there, or does not start.
@@ -77,13 +77,13 @@ impl Drop for Nginx {
     }
 }
 
-/// The README's configuration with these addresses.
+/// The page's configuration with these addresses.
 fn site(address: SocketAddr, doorward: SocketAddr, application: SocketAddr) -> String {
-    let readme = fs::read_to_string("README.md").unwrap();
-    let (_, rest) = readme.split_once("```nginx\n").expect("the README has a configuration for nginx");
+    let page = fs::read_to_string("docs/gateways.md").unwrap();
+    let (_, rest) = page.split_once("```nginx\n").expect("docs/gateways.md has a configuration for nginx");
     let (shown, _) = rest.split_once("\n```").unwrap();
     let put = |text: String, from: &str, to: &str| {
-        assert!(text.contains(from), "the README's configuration for nginx does not say `{from}`");
+        assert!(text.contains(from), "the page's configuration for nginx does not say `{from}`");
         text.replace(from, to)
     };
     let site = put(shown.to_owned(), "listen 80;", &format!("listen {address};"));
