@@ -18,6 +18,7 @@ mod config_commands;
 mod cookies_hidden;
 mod cors;
 mod discovery;
+mod docs;
 mod foreign_files;
 mod forwarded;
 mod framing;
