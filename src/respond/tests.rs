@@ -170,7 +170,9 @@ fn after(refusal: Option<&Refusal>) -> Option<Refusal> {
         Some(Refusal::BadRequest(_)) => Refusal::BodyTooLarge,
         Some(Refusal::BodyTooLarge) => Refusal::Busy,
         Some(Refusal::Busy) => Refusal::ExpectationFailed,
-        Some(Refusal::ExpectationFailed) => Refusal::Forbidden("".into()),
+        // Before what any sentence may stand in.
+        Some(Refusal::ExpectationFailed) => Refusal::NotPermitted { sign_out_url: "/oauth2/sign_out".to_owned() },
+        Some(Refusal::NotPermitted { .. }) => Refusal::Forbidden("".into()),
         Some(Refusal::Forbidden(_)) => Refusal::HeadTooLarge,
         Some(Refusal::HeadTooLarge) => Refusal::HttpsNeeded { location: "https://app.test/".to_owned() },
         Some(Refusal::HttpsNeeded { .. }) => Refusal::Internal,
