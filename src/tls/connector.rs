@@ -79,13 +79,19 @@ impl Trust {
 
 impl Roots {
     fn store(&self) -> Result<RootCertStore, TlsError> {
+        self.store_beside(|| rustls_native_certs::load_native_certs().certs)
+    }
+
+    /// With `machine` for the authorities that the machine believes. It is asked only where these count; where there are none, as in an
+    /// image without a CA folder, that is no fault.
+    fn store_beside(&self, machine: impl FnOnce() -> Vec<CertificateDer<'static>>) -> Result<RootCertStore, TlsError> {
         let mut store = RootCertStore::empty();
         let own = match self {
             Self::Only(own) => own,
             Self::Usual(added) => {
                 store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
                 // A machine's folder may hold what cannot be read; ours may not.
-                store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                store.add_parsable_certificates(machine());
                 added
             }
         };
@@ -128,5 +134,38 @@ impl Eq for Connector {}
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Connector({:?})", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rustls::{
+        client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
+        pki_types::{UnixTime, pem::PemObject as _},
+    };
+
+    use super::*;
+
+    const PUBLIC: &[u8] = include_bytes!("../../tests/keystores/PUBLIC-letsencrypt.pem");
+    /// 1 August 2026, when these certificates were good.
+    const THEN: Duration = Duration::from_secs(1_785_542_400);
+
+    /// What a machine without any authority makes of a public server.
+    fn verify(roots: &Roots) -> Result<(), rustls::Error> {
+        let store = Arc::new(roots.store_beside(Vec::new).unwrap());
+        let verifier = WebPkiServerVerifier::builder_with_provider(store, provider()).build().unwrap();
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(PUBLIC).collect::<Result<_, _>>().unwrap();
+        let name = ServerName::try_from("letsencrypt.org").unwrap();
+        let now = UnixTime::since_unix_epoch(THEN);
+        verifier.verify_server_cert(&chain[0], &chain[1..], &name, &[], now).map(drop)
+    }
+
+    #[test]
+    fn public_servers_are_believed_where_the_machine_has_no_authorities() {
+        assert_eq!(verify(&Roots::default()), Ok(()));
+        let own = rcgen::generate_simple_self_signed(["own".to_owned()]).unwrap().cert.der().clone();
+        assert!(verify(&Roots::Only(vec![own])).is_err());
     }
 }
