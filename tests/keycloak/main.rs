@@ -18,6 +18,7 @@ mod scene;
 mod server;
 mod streams;
 mod tap;
+mod tls;
 mod wait;
 
 mod adapter_keys;
@@ -26,6 +27,7 @@ mod bearer;
 mod client_authentication;
 mod control;
 mod haproxy;
+mod image;
 mod migration;
 mod outage;
 mod refresh;

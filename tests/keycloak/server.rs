@@ -1,16 +1,17 @@
 //! The one Keycloak of a run: started by the first story that asks, shared by all, gone with this process.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
     time::Duration,
 };
 
+use tempfile::TempDir;
 use url::Url;
 
-use crate::process::Process;
+use crate::{process::Process, tls::Authority};
 
 /// The administrator that the server makes at its first start.
 pub(crate) const ADMINISTRATOR: (&str, &str) = ("admin", "admin");
@@ -21,11 +22,17 @@ const START: Duration = Duration::from_secs(240);
 /// A running Keycloak.
 pub(crate) struct Keycloak {
     url: Url,
+    secure_url: Url,
     /// Held, not used: its standard input is what keeps the server running.
     _process: Process,
+    /// Holds its certificate.
+    _folder: TempDir,
 }
 
 impl Keycloak {
+    /// The name that its certificate is for. Only stories that bring a name server can have it looked up.
+    pub(crate) const NAME: &str = "sso.doorward.test";
+
     /// The server, started if it was not. Its database is in memory: each run begins with an empty one.
     pub(crate) fn get() -> &'static Self {
         static SERVER: OnceLock<Result<Keycloak, String>> = OnceLock::new();
@@ -41,12 +48,20 @@ impl Keycloak {
         &self.url
     }
 
+    /// Its other address, `https://sso.doorward.test:PORT/`.
+    pub(crate) fn secure_url(&self) -> &Url {
+        &self.secure_url
+    }
+
     fn start() -> Result<Self, String> {
         let installed = Installed::find()?;
         let mut command = Command::new(installed.keycloak.join("bin/kc.sh"));
         // `start --optimized` with http allowed, not `start-dev`: the latter builds the server anew at every first start.
         command.args(["start", "--optimized", "--cache=local", "--hostname-strict=false"]);
         command.args(["--http-enabled=true", "--http-host=127.0.0.1", "--http-port=0"]);
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let [certificate, key] = certificate(folder.path()).map_err(|error| error.to_string())?;
+        command.arg("--https-port=0").args([certificate, key]);
         command.env("JAVA_HOME", &installed.java);
         // Both compilers stay on: the first alone starts sooner, and then makes RSA keys several times slower.
         command.env("JAVA_OPTS_KC_HEAP", "-Xms128m -Xmx512m");
@@ -56,8 +71,9 @@ impl Keycloak {
         let log = logs().join("keycloak.log");
         let mut process =
             Process::start(&mut command, 0, log).map_err(|error| format!("cannot start Keycloak: {error}"))?;
-        let url = process.wait_for(START, address).map_err(|reason| format!("Keycloak does not listen: {reason}"))?;
-        Ok(Self { url, _process: process })
+        let found = process.wait_for(START, addresses);
+        let (url, secure_url) = found.map_err(|reason| format!("Keycloak does not listen: {reason}"))?;
+        Ok(Self { url, secure_url, _process: process, _folder: folder })
     }
 }
 
@@ -68,11 +84,26 @@ pub(crate) fn logs() -> PathBuf {
     folder
 }
 
-/// The address in `… Listening on: http://127.0.0.1:39871`.
-fn address(printed: &str) -> Option<Url> {
+/// Writes a certificate for it, and says by which options it finds that and the key.
+fn certificate(folder: &Path) -> io::Result<[String; 2]> {
+    let pair = Authority::get().issue(Keycloak::NAME);
+    let [chain, key] = ["chain.pem", "key.pem"].map(|name| folder.join(name));
+    fs::write(&chain, pair.certificate)?;
+    fs::write(&key, pair.key)?;
+    let option = |name: &str, file: &Path| format!("--https-certificate-{name}={}", file.display());
+    Ok([option("file", &chain), option("key-file", &key)])
+}
+
+/// The addresses in `… Listening on: http://127.0.0.1:39871 and https://127.0.0.1:39872.`, the second one under its name.
+fn addresses(printed: &str) -> Option<(Url, Url)> {
     let (_, rest) = printed.split_once("Listening on: ")?;
-    let (address, _) = rest.split_once('\n')?;
-    Url::parse(address.split_whitespace().next()?.trim_end_matches('.')).ok()
+    let (line, _) = rest.split_once('\n')?;
+    let urls: Vec<Url> =
+        line.split_whitespace().filter_map(|word| Url::parse(word.trim_end_matches(['.', ','])).ok()).collect();
+    let by = |scheme: &str| urls.iter().find(|url| url.scheme() == scheme).cloned();
+    let (plain, mut secure) = (by("http")?, by("https")?);
+    secure.set_host(Some(Keycloak::NAME)).ok()?;
+    Some((plain, secure))
 }
 
 /// Where the server and the Java for it are.
