@@ -16,10 +16,10 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launch, picture } from "../browser/chromium.mjs";
@@ -66,14 +66,34 @@ async function mustBeFree(port) {
 function newcomer() {
   const home = mkdtempSync(join(tmpdir(), "newcomer-"));
   const checkout = join(home, "doorward");
-  if (cold) execFileSync("git", ["clone", "--quiet", top, checkout]);
-  else symlinkSync(top, checkout);
+  const own = process.env.HOME;
   const kept = ["PATH", "LANG", "CARGO_HOME", "RUSTUP_HOME", "SSL_CERT_FILE", "PIP_CERT", "PIP_INDEX_URL", "MAVEN_ARGS"];
   const env = Object.fromEntries(kept.filter((name) => name in process.env).map((name) => [name, process.env[name]]));
-  const own = process.env.HOME;
   env.CARGO_HOME ??= join(own, ".cargo");
   env.RUSTUP_HOME ??= join(own, ".rustup");
+  if (cold) execFileSync("git", ["clone", "--quiet", top, checkout]);
+  else env.PATH = `${built(home, checkout)}:${env.PATH}`;
   return { home, checkout, env: { ...env, HOME: home, TERM: "dumb" } };
+}
+
+/** Makes a checkout whose release is the one that `./test release` built; the folder with a `cargo` that finds it there. */
+function built(home, checkout) {
+  const release = dirname(process.env.DOORWARD ?? `${top}target/static/doorward`);
+  assert.ok(existsSync(join(release, "examples/demo")), "no release build: ./test release first");
+  mkdirSync(join(checkout, "target"), { recursive: true });
+  symlinkSync(release, join(checkout, "target/release"));
+  for (const entry of readdirSync(top).filter((name) => name !== "target")) symlinkSync(join(top, entry), join(checkout, entry));
+  const script = `#!/bin/sh
+case "$*" in
+"build --release "*) exec ls target/release/doorward target/release/examples/demo ;;
+"run --release --example "*) exec target/release/examples/$4 ;;
+*) echo "cargo: what is $*?" >&2 && exit 1 ;;
+esac
+`;
+  const bin = join(home, "bin");
+  mkdirSync(bin);
+  writeFileSync(join(bin, "cargo"), script, { mode: 0o755 });
+  return bin;
 }
 
 describe("the README", { timeout: cold ? 3_600_000 : 1_200_000 }, () => {
