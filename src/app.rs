@@ -27,7 +27,7 @@ use crate::{
     domain::{Clock, Random},
     endings::Endings,
     front::Worker,
-    lifecycle::{Shutdown, Supervisor},
+    lifecycle::{Nudged, Shutdown, Supervisor},
     message::Transport,
     oidc::{self, Provider},
     revocation::JournalError,
@@ -56,9 +56,7 @@ pub struct App {
     logout_hook: Option<AppHook>,
     watched: Watched,
     /// Where the configuration is read again, if it is.
-    source: Option<Source>,
-    /// How long one call to the identity server may take: its answer may be worth a session.
-    errand_patience: Duration,
+    source: Option<(Source, Nudged)>,
     world: World,
     drain: Duration,
 }
@@ -133,7 +131,7 @@ impl App {
             Arc::new(Lasting::build(&config, Current::new(provider.clone()), notices, metrics.clone(), world)?);
         let node = Arc::new(registrar::status(&config));
         let registration = registrar::build(&config, lasting.provider.clone(), &node, &readiness, &metrics, world);
-        let (drain, errand_patience) = (config.proxy.limits.drain, config.oidc.http.total_timeout);
+        let drain = config.proxy.limits.drain;
         let (watched, store) = (Watched::new(&config), config.session.store);
         metrics.config_loaded(world.clock.now().as_secs(), 0);
         let serving = Serving::new(make(config, provider, &lasting, world)?);
@@ -172,7 +170,6 @@ impl App {
             logout_hook,
             watched,
             source: None,
-            errand_patience,
             world: world.clone(),
             drain,
         })
@@ -181,7 +178,8 @@ impl App {
     /// The same process, which reads its configuration again from `source`.
     #[must_use]
     pub fn reloading(self, source: Source) -> Self {
-        Self { source: Some(source), ..self }
+        let nudged = source.nudge.listen();
+        Self { source: Some((source, nudged)), ..self }
     }
 
     /// Where the public listener listens; `None` for a unix socket.
@@ -213,13 +211,13 @@ impl App {
         if let Some(hook) = self.logout_hook {
             supervisor.spawn("application's hook", hook.run(shutdown.clone()));
         }
-        let nudge = self.source.as_ref().map(|source| source.nudge.clone()).unwrap_or_default();
+        let nudge = self.source.as_ref().map(|(source, _)| source.nudge.clone()).unwrap_or_default();
         for encryption in [self.public_tls, self.admin_tls].into_iter().flatten() {
             supervisor.spawn("certificate", encryption.watch.run(nudge.listen(), shutdown.clone()));
         }
-        let errands = self.lasting.errands.clone();
+        let (errands, provider) = (self.lasting.errands.clone(), self.lasting.provider.clone());
         let (readiness, streams) = (self.status.readiness.clone(), self.lasting.endings.streams.clone());
-        if let Some(source) = self.source {
+        if let Some((source, nudged)) = self.source {
             let reload = Reload {
                 source,
                 serving: self.serving,
@@ -227,6 +225,7 @@ impl App {
                 world: self.world,
                 metrics: self.status.metrics.clone(),
                 watched: self.watched,
+                nudged,
             };
             supervisor.spawn("reload", reload.run(shutdown.clone()));
         }
@@ -243,7 +242,7 @@ impl App {
             }
         };
         // Together: a slow identity server is waited for once, and the node leaves its list before patience with the process ends.
-        futures_util::join!(errands.finish(self.errand_patience), registrar.finish(registration::ENDS_WITHIN));
+        futures_util::join!(errands.finish(provider.get().patience()), registrar.finish(registration::ENDS_WITHIN));
         supervisor.finish(LOOPS_END_WITHIN).await;
         tracing::info!("stopped");
         public.and(admin)

@@ -9,7 +9,7 @@ use crate::{
     login::{Login, Presented, ReturnTo, Visit},
     message::{Request, RequestId, Response},
     proxy::{
-        Approach, Limits, Local, Proxy, Stopped,
+        Approach, KnownBy, Limits, Local, Proxy, Stopped,
         gateway::{Dialect, Original},
         validity::{Renewing, Standing},
     },
@@ -122,7 +122,10 @@ impl Site {
 
     fn refusal(&self, stopped: Stopped) -> Refusal {
         match stopped {
-            Stopped::NotPermitted => Refusal::NotPermitted { sign_out_url: self.login.sign_out_url() },
+            Stopped::NotPermitted(KnownBy::Session) => {
+                Refusal::NotPermitted { sign_out_url: Some(self.login.sign_out_url()) }
+            }
+            Stopped::NotPermitted(KnownBy::Token) => Refusal::NotPermitted { sign_out_url: None },
             Stopped::Refused(refusal) => refusal,
             Stopped::SignInNeeded => self.sign_in_needed(),
         }

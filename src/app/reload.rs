@@ -4,10 +4,10 @@
 //! It is read when somebody asks (SIGHUP), and when a file that it was read from holds something else than before and has held that for one
 //! interval: what is half written is not taken for the whole.
 
-use std::{error::Error as _, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{error::Error as _, fmt, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use thiserror::Error;
-use tokio::time::sleep;
+use tokio::{sync::oneshot, time::sleep};
 
 use super::{
     StartError, World, logout_hook,
@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{
     admin::Access,
-    config::{Config, Contents, Environment, Faults, Next, Provenance},
+    config::{Config, Contents, Environment, Faults, Next, Provenance, Reread},
     current::Current,
-    lifecycle::{Nudge, Shutdown},
+    lifecycle::{Nudge, Nudged, Shutdown},
     renewal::Renewals,
     site::Site,
     status::Metrics,
@@ -60,7 +60,9 @@ impl Serving {
         }
     }
 
+    /// Puts another in its place. Nothing waits in here, so that discovery, which runs on the same thread, is before it or after it.
     fn put(&self, made: Made, lasting: &Lasting) {
+        made.provider.take_over(&lasting.provider.get());
         lasting.provider.put(made.provider);
         self.renewals.put(made.renewals);
         if let (Some(hook), Some(target)) = (&self.hook, made.hook) {
@@ -79,6 +81,7 @@ pub(super) struct Reload {
     pub(super) world: World,
     pub(super) metrics: Arc<Metrics>,
     pub(super) watched: Watched,
+    pub(super) nudged: Nudged,
 }
 
 /// What is known of the files.
@@ -87,6 +90,8 @@ pub(super) struct Watched {
     /// How often they are looked at; zero: never.
     interval: Duration,
     /// What is served was read from these.
+    running: Provenance,
+    /// What was last read, served or not.
     provenance: Provenance,
     /// What they held when they were last read.
     read: Contents,
@@ -103,62 +108,59 @@ enum Refused {
     Faults(#[from] Faults),
     #[error("{0}{cause}", cause = .0.source().map(|cause| format!(": {cause}")).unwrap_or_default())]
     Start(#[from] StartError),
-    #[error("it could not be read to the end")]
-    Interrupted,
 }
 
 impl Reload {
     /// Runs until `shutdown` begins.
     pub(super) async fn run(mut self, shutdown: Shutdown) {
-        let mut nudged = self.source.nudge.listen();
         loop {
-            // Cancel-safe: a timer loses nothing, and a nudge is not lost.
+            // What is under way is given up: nothing has been swapped then.
             tokio::select! {
                 () = shutdown.begun() => return,
-                () = nudged.again() => self.read(Asked::Yes).await,
-                () = self.watched.pause() => self.look().await,
+                () = self.turn() => {}
             }
         }
     }
 
-    async fn look(&mut self) {
-        let held = self.held().await;
-        if self.watched.is_time(held) {
-            self.read(Asked::No).await;
+    async fn turn(&mut self) {
+        // Cancel-safe: a timer loses nothing, and a nudge is not lost.
+        let asked = tokio::select! {
+            () = self.nudged.again() => Asked::Yes,
+            () = self.watched.pause() => Asked::No,
+        };
+        if !self.watched.running.is_from(&self.source.path) {
+            if asked == Asked::Yes {
+                tracing::warn!("the configuration was read from no regular file, and so is not read again");
+            }
+            return;
+        }
+        let Some(held) = self.held().await else { return };
+        if asked == Asked::Yes || self.watched.is_time(&held) {
+            self.read(asked).await;
         }
     }
 
-    /// What the files hold now. Looked at aside: a mounted one may keep waiting.
-    async fn held(&self) -> Contents {
+    /// What the files hold now.
+    async fn held(&self) -> Option<Contents> {
         let provenance = self.watched.provenance.clone();
-        let looked = tokio::task::spawn_blocking(move || provenance.contents_now()).await;
-        looked.unwrap_or_else(|_| self.watched.read.clone())
+        aside(move || provenance.contents_now()).await
     }
 
     async fn read(&mut self, asked: Asked) {
-        let held = self.held().await;
-        match self.next().await {
-            Ok((made, next)) => {
-                self.serving.put(made, &self.lasting);
-                self.served(next);
-            }
-            Err(refused) => self.refused(&refused, held, asked),
-        }
-    }
-
-    /// Read and made aside, since both take time that whoever waits for the identity server has not.
-    async fn next(&self) -> Result<(Made, Told), Refused> {
         let (source, lasting, world) = (self.source.clone(), self.lasting.clone(), self.world.clone());
-        let provenance = self.watched.provenance.clone();
-        let made = tokio::task::spawn_blocking(move || {
-            let next = Config::reload(&source.path, source.environment.as_ref(), &provenance)?;
-            let Next { config, wait_for_restart } = next;
-            let told =
-                Told { warnings: config.warnings.clone(), provenance: config.provenance.clone(), wait_for_restart };
-            let provider = lasting.provider.get().succeeding(config.oidc.clone()).map_err(StartError::from)?;
-            Ok((make(config, Arc::new(provider), &lasting, &world)?, told))
+        let running = self.watched.running.clone();
+        let read = aside(move || {
+            let Reread { outcome, provenance } = Config::reload(&source.path, source.environment.as_ref(), &running);
+            (outcome.map_err(Refused::from).and_then(|next| made(next, &lasting, &world)), provenance)
         });
-        made.await.unwrap_or(Err(Refused::Interrupted))
+        match read.await {
+            Some((Ok((made, told)), _)) => {
+                self.serving.put(made, &self.lasting);
+                self.served(told);
+            }
+            Some((Err(refused), provenance)) => self.refused(&refused, provenance, asked),
+            None => tracing::error!("the configuration could not be read to the end"),
+        }
     }
 
     fn served(&mut self, told: Told) {
@@ -176,7 +178,7 @@ impl Reload {
     }
 
     /// Told when it is news, or when somebody asked.
-    fn refused(&mut self, refused: &Refused, held: Contents, asked: Asked) {
+    fn refused(&mut self, refused: &Refused, provenance: Provenance, asked: Asked) {
         let fault = refused.to_string();
         if asked == Asked::Yes || self.watched.fault.as_ref() != Some(&fault) {
             for fault in fault.lines() {
@@ -185,8 +187,31 @@ impl Reload {
             self.metrics.config_reload("refused");
         }
         self.metrics.config_refused();
-        self.watched.refused(fault, held);
+        self.watched.refused(fault, provenance);
     }
+}
+
+fn made(next: Next, lasting: &Lasting, world: &World) -> Result<(Made, Told), Refused> {
+    let Next { config, wait_for_restart } = next;
+    let told = Told { warnings: config.warnings.clone(), provenance: config.provenance.clone(), wait_for_restart };
+    let provider = lasting.provider.get().succeeding(config.oidc.clone()).map_err(StartError::from)?;
+    Ok((make(config, Arc::new(provider), lasting, world)?, told))
+}
+
+/// Does what may take long, on a thread of its own: whoever waits for the identity server runs on this one, and a file that is waited for must
+/// not keep the process from its end. `None` when it was not done.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (tell, told) = oneshot::channel();
+    let thread = thread::Builder::new().name("reload".to_owned());
+    let begun = thread.spawn(move || {
+        // Nobody waits any more: the process is about to end.
+        let _ = tell.send(work());
+    });
+    if let Err(error) = begun {
+        tracing::error!(%error, "the configuration cannot be looked at");
+        return None;
+    }
+    told.await.ok()
 }
 
 impl fmt::Debug for Reload {
@@ -213,29 +238,37 @@ impl Watched {
     /// The files that `config` was read from.
     pub(super) fn new(config: &Config) -> Self {
         let (interval, provenance) = (config.reload_interval, config.provenance.clone());
-        Self { interval, read: provenance.contents(), provenance, changed: None, fault: None }
+        Self {
+            interval,
+            read: provenance.contents(),
+            running: provenance.clone(),
+            provenance,
+            changed: None,
+            fault: None,
+        }
     }
 
     async fn pause(&self) {
         if self.interval.is_zero() { std::future::pending().await } else { sleep(self.interval).await }
     }
 
-    /// Whether it is time to read them, now that they hold this. What had a fault is read again at every look: what mends it may be a file that nobody knows of yet.
-    fn is_time(&mut self, held: Contents) -> bool {
-        let is_settled = self.changed.as_ref() == Some(&held);
-        let is_new = held != self.read;
-        self.changed = is_new.then_some(held);
-        self.fault.is_some() || (is_new && is_settled)
+    /// Whether it is time to read them, now that they hold this. What had a fault is read again at every look: not all that mends it is a file.
+    fn is_time(&mut self, held: &Contents) -> bool {
+        let is_settled = self.changed.as_ref() == Some(held);
+        let is_new = *held != self.read;
+        self.changed = is_new.then(|| held.clone());
+        if is_new { is_settled } else { self.fault.is_some() }
     }
 
     fn served(&mut self, told: Told) {
         self.read = told.provenance.contents();
-        self.provenance = told.provenance;
+        (self.running, self.provenance) = (told.provenance.clone(), told.provenance);
         (self.changed, self.fault) = (None, None);
     }
 
-    fn refused(&mut self, fault: String, held: Contents) {
-        self.read = held;
+    fn refused(&mut self, fault: String, provenance: Provenance) {
+        self.read = provenance.contents();
+        self.provenance = provenance;
         (self.changed, self.fault) = (None, Some(fault));
     }
 }
@@ -270,7 +303,10 @@ mod tests {
             "sidecar": {{"upstream": "http://127.0.0.1:1", "public-url": "https://app.test"}}}}"#
         );
         fs::write(&file, text).unwrap();
-        let look = |watched: &mut Watched| watched.is_time(watched.provenance.contents_now());
+        let look = |watched: &mut Watched| {
+            let held = watched.provenance.contents_now();
+            watched.is_time(&held)
+        };
         let mut watched = Watched::new(&Config::load(&file, &NoEnvironment).unwrap());
         assert!(!look(&mut watched));
         for half in ["tw", "two and m"] {
@@ -279,6 +315,16 @@ mod tests {
         }
         fs::write(&secret, "two and more").unwrap();
         assert_eq!([look(&mut watched), look(&mut watched)], [false, true]);
+        // Nor while a fault stands, which is looked at every time as long as nothing changes.
+        watched.refused("a fault".to_owned(), watched.provenance.clone());
+        assert_eq!([look(&mut watched), look(&mut watched)], [false, true]);
+        watched.read = watched.provenance.contents_now();
+        assert!(look(&mut watched));
+        fs::write(&secret, "thr").unwrap();
+        assert!(!look(&mut watched));
+        fs::write(&secret, "one").unwrap();
+        watched.fault = None;
+        watched.read = watched.provenance.contents_now();
         // Something else, and back before the next look but one: nothing has happened.
         fs::write(&secret, "three").unwrap();
         assert!(!look(&mut watched));

@@ -42,6 +42,10 @@ impl Discovery {
                 () = shutdown.begun() => return,
             };
             self.tell(&outcome);
+            if !Arc::ptr_eq(&provider, &self.provider.get()) {
+                // Another stands in its place, which was made before this one knew anything.
+                continue;
+            }
             let delay = self.delay(&mut backoff, outcome.is_ok());
             // Cancel-safe: a timer loses nothing.
             tokio::select! {

@@ -114,9 +114,21 @@ pub(super) struct Report {
     settled: RefCell<BTreeSet<JsonPath>>,
     /// A digest of each file that was read, or tried.
     files: RefCell<BTreeMap<PathBuf, Option<Vec<u8>>>>,
+    /// A process that was started with an older one reads it.
+    again: bool,
 }
 
 impl Report {
+    /// For a configuration that is read again.
+    pub(super) fn again() -> Self {
+        Self { again: true, ..Self::default() }
+    }
+
+    /// Whether it is read again.
+    pub(super) fn is_again(&self) -> bool {
+        self.again
+    }
+
     /// Notes a fault. `message` must not hold a value of the configuration.
     pub(super) fn fault(&self, path: &JsonPath, message: impl fmt::Display) {
         if !self.settled.borrow().contains(path) {

@@ -16,6 +16,8 @@ pub(super) enum FileError {
     Unreadable(#[from] tls::FileError),
     #[error("is not UTF-8 text")]
     NotText,
+    #[error("is no regular file, and so was read once, at the start")]
+    Once,
 }
 
 /// The text of the file at `path`; wiped when dropped, since it may be a secret.
@@ -28,10 +30,17 @@ pub(super) fn read_text(path: &Path, report: &Report) -> Result<Zeroizing<String
 }
 
 /// What stands in the file at `path`; wiped when dropped.
-pub(super) fn read_bytes(path: &Path, report: &Report) -> Result<Zeroizing<Vec<u8>>, tls::FileError> {
+///
+/// # Errors
+/// When it cannot be read; and, where the configuration is read again, when it is a pipe or the like: that would be waited for, for ever.
+pub(super) fn read_bytes(path: &Path, report: &Report) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let is_lasting = provenance::is_lasting(path);
+    if report.is_again() && !is_lasting {
+        return Err(FileError::Once);
+    }
     let read = tls::read_file(path);
-    if provenance::is_lasting(path) {
+    if is_lasting {
         report.note_file(path, read.as_ref().ok().map(|bytes| provenance::digest_of(bytes)));
     }
-    read
+    Ok(read?)
 }

@@ -110,6 +110,15 @@ pub struct Config {
     pub provenance: Provenance,
 }
 
+/// What came of reading a configuration again.
+#[derive(Debug)]
+pub struct Reread {
+    /// What is to be served, or what is wrong.
+    pub outcome: Result<Next, Faults>,
+    /// The files that were read for it, or tried; and what the running one was read from besides.
+    pub provenance: Provenance,
+}
+
 /// A configuration that takes the place of a running one.
 #[derive(Debug)]
 pub struct Next {
@@ -125,30 +134,31 @@ impl Config {
     /// # Errors
     /// Every fault found; one alone when the file cannot be read or is not JSON.
     pub fn load(path: &Path, env: &dyn Environment) -> Result<Self, Faults> {
-        Self::load_over(path, env, None)
-    }
-
-    /// Reads the file as [`Config::load`] does, to take the place of what was read from `running`.
-    ///
-    /// # Errors
-    /// As [`Config::load`]. What waits for a restart may be at fault too, and what is new may not go with what is kept.
-    pub fn reload(path: &Path, env: &dyn Environment, running: &Provenance) -> Result<Next, Faults> {
-        let as_it_stands = Self::load(path, env)?;
-        let wait_for_restart = running.fixed().differing(as_it_stands.provenance.fixed());
-        let config =
-            if wait_for_restart.is_empty() { as_it_stands } else { Self::load_over(path, env, Some(running.fixed()))? };
-        Ok(Next { config, wait_for_restart })
-    }
-
-    fn load_over(path: &Path, env: &dyn Environment, kept: Option<&Fixed>) -> Result<Self, Faults> {
         let report = Report::default();
-        match file::read_text(path, &report) {
-            Ok(text) => Self::read(&text, env, kept, report),
-            Err(error) => {
-                report.fault(&JsonPath::default(), format!("the file `{}` {error}", path.display()));
-                report.conclude(None).map(|(config, _)| config)
-            }
+        let read = Self::read_file(path, env, None, &report);
+        Self::concluded(report, read)
+    }
+
+    /// Reads the file as [`Config::load`] does, to take the place of what was read from `running`. What waits for a restart may be at fault
+    /// too, and what is new may not go with what is kept. What is no regular file is a fault: it has been read.
+    #[must_use]
+    pub fn reload(path: &Path, env: &dyn Environment, running: &Provenance) -> Reread {
+        let report = Report::again();
+        let read = Self::read_file(path, env, None, &report);
+        let provenance = Provenance::new(report.files(), running.fixed().clone());
+        let outcome = Self::concluded(report, read).and_then(|config| config.keeping(path, env, running.fixed()));
+        Reread { outcome, provenance }
+    }
+
+    /// This configuration with what is kept in place of what it says there.
+    fn keeping(self, path: &Path, env: &dyn Environment, kept: &Fixed) -> Result<Next, Faults> {
+        let wait_for_restart = kept.differing(self.provenance.fixed());
+        if wait_for_restart.is_empty() {
+            return Ok(Next { config: self, wait_for_restart });
         }
+        let report = Report::again();
+        let read = Self::read_file(path, env, Some(kept), &report);
+        Ok(Next { config: Self::concluded(report, read)?, wait_for_restart })
     }
 
     /// Reads `text` as [`Config::load`] reads a file's.
@@ -156,23 +166,35 @@ impl Config {
     /// # Errors
     /// Every fault found; one alone when `text` is not JSON.
     pub fn from_json(text: &str, env: &dyn Environment) -> Result<Self, Faults> {
-        Self::read(text, env, None, Report::default())
+        let report = Report::default();
+        let read = Self::read_text(text, env, None, &report);
+        Self::concluded(report, read)
     }
 
-    fn read(text: &str, env: &dyn Environment, kept: Option<&Fixed>, report: Report) -> Result<Self, Faults> {
-        let mut fixed = Fixed::default();
-        let config = source::parse(text, &report).and_then(|mut tree| {
-            substitute::substitute(&mut tree, env, &report);
-            source::overlay(&mut tree, env, &report);
-            if let Some(kept) = kept {
-                kept.lay_over(&mut tree);
+    fn read_file(path: &Path, env: &dyn Environment, kept: Option<&Fixed>, report: &Report) -> Option<Self> {
+        match file::read_text(path, report) {
+            Ok(text) => Self::read_text(&text, env, kept, report),
+            Err(error) => {
+                report.fault(&JsonPath::default(), format!("the file `{}` {error}", path.display()));
+                None
             }
-            fixed = Fixed::of(&tree);
-            Self::of_tree(&tree, env, &report)
-        });
-        let provenance = Provenance::new(report.files(), fixed);
-        let (config, warnings) = report.conclude(config)?;
-        Ok(Self { warnings, provenance, ..config })
+        }
+    }
+
+    fn read_text(text: &str, env: &dyn Environment, kept: Option<&Fixed>, report: &Report) -> Option<Self> {
+        let mut tree = source::parse(text, report)?;
+        substitute::substitute(&mut tree, env, report);
+        source::overlay(&mut tree, env, report);
+        if let Some(kept) = kept {
+            kept.lay_over(&mut tree);
+        }
+        let config = Self::of_tree(&tree, env, report)?;
+        Some(Self { provenance: Provenance::new(report.files(), Fixed::of(&tree)), ..config })
+    }
+
+    fn concluded(report: Report, read: Option<Self>) -> Result<Self, Faults> {
+        let (config, warnings) = report.conclude(read)?;
+        Ok(Self { warnings, ..config })
     }
 
     fn of_tree(tree: &Value, env: &dyn Environment, report: &Report) -> Option<Self> {

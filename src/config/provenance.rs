@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
 };
 
@@ -43,8 +44,11 @@ const FIXED: [&str; 27] = [
     "sidecar.tls",
 ];
 
+/// Counts as one of these where `auth-server-url` is below it.
+const PUBLIC_URL: &str = "sidecar.public-url";
+
 /// What a configuration was read from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Provenance {
     /// A digest of what was read; `None`: the file could not be read.
     files: BTreeMap<PathBuf, Option<Vec<u8>>>,
@@ -52,13 +56,11 @@ pub struct Provenance {
 }
 
 /// What stands under the keys that only a restart changes.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Fixed(BTreeMap<&'static str, Value>);
 
-impl Eq for Fixed {}
-
 /// What files hold at one moment; tells nothing of it but whether it is the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Contents(Vec<Option<Vec<u8>>>);
 
 impl Provenance {
@@ -68,6 +70,12 @@ impl Provenance {
 
     pub(super) fn fixed(&self) -> &Fixed {
         &self.fixed
+    }
+
+    /// Whether the file at `path` is one of them; what is no regular file is not.
+    #[must_use]
+    pub fn is_from(&self, path: &Path) -> bool {
+        self.files.contains_key(path)
     }
 
     /// What the files held when they were read. The listeners' certificates are not among them: they have a watch of their own.
@@ -99,20 +107,41 @@ pub(super) fn digest_of(bytes: &[u8]) -> Vec<u8> {
     digest(&SHA256, bytes).as_ref().to_vec()
 }
 
+// Of a short secret a digest tells enough to try guesses by.
+impl fmt::Debug for Provenance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Provenance({:?})", self.files.keys())
+    }
+}
+
+impl fmt::Debug for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Contents({})", self.0.len())
+    }
+}
+
 impl Fixed {
     pub(super) fn of(tree: &Value) -> Self {
-        Self(FIXED.iter().filter_map(|key| Some((*key, at(tree, key)?.clone()))).collect())
+        let is_relative = tree["auth-server-url"].as_str().is_some_and(|url| url.starts_with('/'));
+        let keys = FIXED.iter().copied().chain(is_relative.then_some(PUBLIC_URL));
+        Self(keys.filter_map(|key| Some((key, at(tree, key)?.clone()))).collect())
     }
 
     /// The keys under which `other` says something else.
     pub(super) fn differing(&self, other: &Self) -> Vec<&'static str> {
-        FIXED.into_iter().filter(|key| self.0.get(key) != other.0.get(key)).collect()
+        let (ours, theirs) = (self.0.get(PUBLIC_URL), other.0.get(PUBLIC_URL));
+        let moved = ours.is_some() && theirs.is_some() && ours != theirs;
+        let keys = FIXED.into_iter().filter(|key| self.0.get(key) != other.0.get(key));
+        keys.chain(moved.then_some(PUBLIC_URL)).collect()
     }
 
     /// Makes `tree` say what was said here.
     pub(super) fn lay_over(&self, tree: &mut Value) {
         for key in FIXED {
             set(tree, key, self.0.get(key).cloned());
+        }
+        if let Some(url) = self.0.get(PUBLIC_URL) {
+            set(tree, PUBLIC_URL, Some(url.clone()));
         }
     }
 }
@@ -166,6 +195,20 @@ mod tests {
             assert!(told.contains(&format!("`{short}`")), "{key}");
         }
         assert_eq!(told.matches('`').count(), 2 * (FIXED.len() + "sidecar, limits".split(' ').count()));
+    }
+
+    #[test]
+    fn an_address_below_the_public_one_keeps_that_too() {
+        let with =
+            |server: &str, public: &str| json!({ "auth-server-url": server, "sidecar": { "public-url": public } });
+        let fixed = Fixed::of(&with("/auth", "https://one"));
+        assert_eq!(fixed.differing(&Fixed::of(&with("/auth", "https://two"))), [PUBLIC_URL]);
+        let mut next = with("https://sso", "https://two");
+        assert_eq!(fixed.differing(&Fixed::of(&next)), ["auth-server-url"]);
+        fixed.lay_over(&mut next);
+        assert_eq!(next, with("/auth", "https://one"));
+        let fixed = Fixed::of(&with("https://sso", "https://one"));
+        assert_eq!(fixed.differing(&Fixed::of(&with("https://sso", "https://two"))), [""; 0]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{
     nearest::nearest,
     units,
 };
-use crate::{domain::SecretString, tls};
+use crate::domain::SecretString;
 
 /// A value, or its absence, at its place.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ impl<'a> Node<'a> {
     }
 
     /// What stands in the file at `path`.
-    pub(super) fn read_bytes(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>, tls::FileError> {
+    pub(super) fn read_bytes(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
         file::read_bytes(path, self.report)
     }
 

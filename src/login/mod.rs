@@ -224,7 +224,7 @@ impl Login {
             Endpoint::FrontChannelLogout => self.front_channel_logout(&request),
             Endpoint::Resume => self.resume(request, visit).await,
             Endpoint::SignOut => self.sign_out(&request, visit).await,
-            Endpoint::SignedOut => Ok(self.signed_out_page(&request, visit)),
+            Endpoint::SignedOut => Ok(self.signed_out_page(&request)),
             Endpoint::Start => self.start(request, visit).await,
             Endpoint::UserInfo => self.userinfo(visit),
         }

@@ -38,27 +38,19 @@ impl Login {
         Ok(with_cookies(forgetting_pages(redirect(StatusCode::SEE_OTHER, &next)?), &forget))
     }
 
-    /// Sign-outs lead here with a query, and from there at once to the same page without one: by then the page that the user left is among
-    /// those that the browser keeps in memory, and is forgotten too. Nobody else's page can have it do so by an image or a frame.
-    pub(super) fn signed_out_page(&self, request: &Request, visit: Visit<'_>) -> Response {
-        let page = self.signed_out();
-        if request.target.query().is_some() {
-            return match HeaderValue::try_from(format!("0; url={}", self.path("/signed_out"))) {
-                Ok(next) => page.with(header::REFRESH, next),
-                Err(_) => page,
-            };
+    /// The page asks for itself once more, as for an image: by then the page that the user left is among those that the browser keeps in memory,
+    /// and the answer has it forgotten too. Nobody else's page can have it do so.
+    pub(super) fn signed_out_page(&self, request: &Request) -> Response {
+        if is_own_image(request) {
+            return forgetting_pages(Response::new(StatusCode::NO_CONTENT));
         }
-        if is_own_wish(request, &visit.caller.origin) { forgetting_pages(page) } else { page }
-    }
-
-    fn signed_out(&self) -> Response {
         let page = Page {
             title: "Signed out".to_owned(),
             text: "You are signed out.".to_owned(),
             actions: vec![Action::link("Sign in again", &self.start_url(&ReturnTo::home()))],
             id: None,
         };
-        page.into_response(StatusCode::OK)
+        page.with_image(StatusCode::OK, &self.path("/signed_out"))
     }
 
     fn confirmation_page(&self) -> Response {
@@ -112,6 +104,11 @@ impl Login {
 /// user. Browsers heed it from https and from loopback only.
 fn forgetting_pages(answer: Response) -> Response {
     answer.with(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""))
+}
+
+fn is_own_image(request: &Request) -> bool {
+    let is = |name: &str, value: &str| request.headers.get(name).is_some_and(|v| v == value);
+    is("sec-fetch-dest", "image") && is("sec-fetch-site", "same-origin")
 }
 
 /// Whether the user asked for it on this site: by Fetch Metadata, or by `Origin`. A `GET` must be a navigation too, so that no image or

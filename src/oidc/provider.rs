@@ -87,21 +87,30 @@ impl Provider {
         })
     }
 
-    /// The same provider by another configuration, which knows at once what this one has read.
+    /// The same provider by another configuration.
     ///
     /// # Errors
     /// As [`Provider::build`].
     pub fn succeeding(&self, config: Config) -> Result<Self, BuildError> {
-        let next = Self::build(config, self.clock.clone(), self.random.clone())?;
-        if next.config.provider != self.config.provider {
-            return Ok(next);
+        Self::build(config, self.clock.clone(), self.random.clone())
+    }
+
+    /// Knows from now on what `former` has read, if that is the same provider and nothing was read since.
+    pub fn take_over(&self, former: &Self) {
+        if self.config.provider != former.config.provider || self.is_ready() {
+            return;
         }
-        next.keys.take_over(&self.keys);
-        let known = self.snapshot.load_full();
+        self.keys.take_over(&former.keys);
+        let known = former.snapshot.load_full();
         // What cannot be said in these words is read anew.
-        let known = known.and_then(|known| Snapshot::of(&next.config, known.metadata.clone(), known.read_at).ok());
-        next.snapshot.store(known.map(Arc::new));
-        Ok(next)
+        let known = known.and_then(|known| Snapshot::of(&self.config, known.metadata.clone(), known.read_at).ok());
+        self.snapshot.store(known.map(Arc::new));
+    }
+
+    /// How long one call may take: its answer may be worth a session.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.config.http.total_timeout
     }
 
     /// Asks the provider who it is and which keys it has, and from then on uses that.

@@ -1,7 +1,7 @@
 //! The first four stages in a row: what of a request decides whether it passes, and what that says for its answer.
 
 use super::{
-    Access, Local, Proxy, Stopped,
+    Access, KnownBy, Local, Proxy, Stopped,
     authenticate::SignIn,
     authorize::{Denied, Permit, authorize},
     bearer::Prover,
@@ -178,7 +178,8 @@ impl Proxy {
         let needs_token = match denied {
             Denied::Forbidden(current) => {
                 audit::forbidden(&current.principal().subject, current.session(), self.parts.clock.now());
-                return Stopped::NotPermitted;
+                let known_by = if current.session().is_some() { KnownBy::Session } else { KnownBy::Token };
+                return Stopped::NotPermitted(known_by);
             }
             Denied::SignInNeeded => !self.offers_sign_in() || self.authentication.challenges(&request.headers),
             Denied::TokenNeeded => true,

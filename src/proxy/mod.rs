@@ -97,11 +97,20 @@ pub struct Local {
     verified: VerifiedTokens,
 }
 
+/// By what somebody is known who may not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownBy {
+    /// A session.
+    Session,
+    /// A bearer token, or a user and password.
+    Token,
+}
+
 /// Why the request path gives no answer of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stopped {
-    /// For whoever is signed in.
-    NotPermitted,
+    /// For whoever is known by this.
+    NotPermitted(KnownBy),
     /// For good.
     Refused(Refusal),
     /// Until somebody signs in.

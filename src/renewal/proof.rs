@@ -35,9 +35,13 @@ impl Renewals {
         let session = self.newer(&session, self.now()).unwrap_or(session);
         let may_spend = spending == Spending::Allowed && session.tokens.refresh.is_some();
         // A token that may be spent already is not sent while there is another way to ask.
-        let is_clean = self.ledger.known.doubt(&session, self.now()) == known::Doubt::None;
-        if self.parts.prove_by == ProveBy::Refresh && doubt != Doubt::Deaf && may_spend && is_clean {
-            return self.fly(session).await;
+        let is_clean = || self.ledger.known.doubt(&session, self.now()) == known::Doubt::None;
+        if self.parts.prove_by == ProveBy::Refresh && doubt != Doubt::Deaf && may_spend && is_clean() {
+            match self.fly(session.clone()).await {
+                // A refresh token that is refused says nothing of the session: its access token may.
+                Outcome::Lost => {}
+                outcome => return outcome,
+            }
         }
         let answer = self.ask(&session).await;
         if let Err(ProofError::Unavailable(_)) = &answer {
@@ -49,7 +53,7 @@ impl Renewals {
             Ok(proof) => self.proved(&session, proof.asked_at),
             Err(ProofError::Refused) if may_spend => self.fly_if_settled(session).await,
             // There the access token says nothing of the session; its refresh token does, if it may be sent.
-            Err(ProofError::Nowhere) if may_spend && is_clean => self.fly(session).await,
+            Err(ProofError::Nowhere) if may_spend && is_clean() => self.fly(session.clone()).await,
             Err(ProofError::Nowhere) if may_spend => Outcome::Unavailable,
             Err(ProofError::Refused | ProofError::Nowhere) => Outcome::Lost,
             Err(error @ ProofError::OtherSubject) => {

@@ -42,8 +42,8 @@ pub enum Refusal {
     NotImplemented,
     /// 403: signed in, but the rules say no. Somebody else may be let in.
     NotPermitted {
-        /// Where a page may send its user to sign out: a path of this site that takes a `POST`.
-        sign_out_url: String,
+        /// Where a page may send its user to sign out: a path of this site that takes a `POST`; `None` for who has no session to end.
+        sign_out_url: Option<String>,
     },
     /// 503: the identity server is needed and has not been reached.
     NotReady,
@@ -196,7 +196,7 @@ impl Refusal {
     fn actions(&self) -> Vec<Action> {
         match self {
             Self::HttpsNeeded { location } => vec![Action::link("Go there", location)],
-            Self::NotPermitted { sign_out_url } => vec![Action::button("Sign out", sign_out_url)],
+            Self::NotPermitted { sign_out_url: Some(url) } => vec![Action::button("Sign out", url)],
             Self::SignInFailed(failed) => vec![Action::link("Try again", &failed.retry_url)],
             Self::SignInNeeded { login_url } => vec![Action::link("Sign in", login_url)],
             _ => Vec::new(),

@@ -106,6 +106,15 @@ impl Page {
         respond(status, policy, self.html(status, &html))
     }
 
+    /// The page with an image of this site that nobody sees: what matters is the headers of its answer.
+    #[must_use]
+    pub fn with_image(self, status: StatusCode, url: &str) -> Response {
+        let image = format!("<img src=\"{}\" alt=\"\" hidden>", escape(url));
+        let policy = format!("{CONTENT_SECURITY_POLICY}; img-src 'self'");
+        let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+        respond(status, policy, self.html(status, &image))
+    }
+
     /// The page, with a script, as the answer to a request that nobody is signed in for: what [`super::Refusal::SignInNeeded`] says, by a page
     /// that does more about it.
     #[must_use]

@@ -171,7 +171,7 @@ fn after(refusal: Option<&Refusal>) -> Option<Refusal> {
         Some(Refusal::BodyTooLarge) => Refusal::Busy,
         Some(Refusal::Busy) => Refusal::ExpectationFailed,
         // Before what any sentence may stand in.
-        Some(Refusal::ExpectationFailed) => Refusal::NotPermitted { sign_out_url: "/oauth2/sign_out".to_owned() },
+        Some(Refusal::ExpectationFailed) => Refusal::NotPermitted { sign_out_url: None },
         Some(Refusal::NotPermitted { .. }) => Refusal::Forbidden("".into()),
         Some(Refusal::Forbidden(_)) => Refusal::HeadTooLarge,
         Some(Refusal::HeadTooLarge) => Refusal::HttpsNeeded { location: "https://app.test/".to_owned() },

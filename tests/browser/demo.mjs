@@ -15,7 +15,7 @@ const START_MS = 30_000;
  * Returns the address, what was printed so far, and `stop`, which ends it and waits for its end.
  */
 export async function startDemo(...origins) {
-  const program = process.env.DOORWARD_DEMO ?? `${top}target/release/examples/demo`;
+  const program = process.env.DOORWARD_DEMO ?? `${top}target/static/examples/demo`;
   const child = spawn(program, origins, { stdio: ["ignore", "pipe", "pipe"] });
   const ended = new Promise((resolve) => child.once("close", resolve));
   const printed = [];

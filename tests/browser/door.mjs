@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { firstLine, freePort, start as startProgram, stop as stopProgram } from "./program.mjs";
 
-const demo = process.env.DOORWARD_DEMO ?? fileURLToPath(new URL("../../target/release/examples/demo", import.meta.url));
+const demo = process.env.DOORWARD_DEMO ?? fileURLToPath(new URL("../../target/static/examples/demo", import.meta.url));
 const programs = dirname(dirname(demo));
 const binary = process.env.DOORWARD ?? join(programs, "doorward");
 

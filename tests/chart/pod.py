@@ -20,7 +20,7 @@ import urllib.request
 import invariants
 from chart import ROOT
 
-BINARY = os.environ.get("DOORWARD", str(ROOT / "target/release/doorward"))
+BINARY = os.environ.get("DOORWARD", str(ROOT / "target/static/doorward"))
 IDENTITY_SERVER = os.environ.get("IDENTITY_SERVER", str(pathlib.Path(BINARY).parent / "examples/identity_server"))
 PATIENCE = 30
 # Of `tokenStore: session`, whoever chooses it.

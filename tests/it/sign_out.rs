@@ -271,3 +271,26 @@ fn a_public_client_revokes_with_its_name_alone() {
     let revoked = scene.server.last(Endpoint::Revocation).unwrap();
     assert_eq!((revoked.field("client_id"), revoked.header("authorization")), (Some(CLIENT), None));
 }
+
+/// The signed-out page asks for it, when the page that the user left is already kept in memory; nobody else's page can.
+#[test]
+fn kept_pages_are_forgotten_at_a_sign_out_and_for_the_page_after_it_alone() {
+    let scene = Scene::start();
+    let mut browser = scene.signed_in();
+    let answer = scene.sign_out(&mut browser);
+    assert_eq!(answer.header("clear-site-data"), Some("\"cache\""));
+    let asked = |site: &str, dest: &str| {
+        let request = Request::get("").header("Sec-Fetch-Site", site).header("Sec-Fetch-Dest", dest);
+        scene.browser().fetch(&scene.url("/oauth2/signed_out"), request).unwrap()
+    };
+    let ours = asked("same-origin", "image");
+    assert_eq!((ours.status, ours.header("clear-site-data")), (204, Some("\"cache\"")));
+    for (site, dest) in
+        [("cross-site", "image"), ("same-site", "image"), ("none", "document"), ("same-origin", "document")]
+    {
+        let answer = asked(site, dest);
+        assert_eq!((answer.status, answer.header("clear-site-data")), (200, None), "{site} {dest}");
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(answer.text().contains("<img src=\"/oauth2/signed_out\"") && policy.contains("img-src 'self'"));
+    }
+}

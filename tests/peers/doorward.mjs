@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { firstLine, start, stop } from "../browser/program.mjs";
 
-const binary = process.env.DOORWARD ?? fileURLToPath(new URL("../../target/release/doorward", import.meta.url));
+const binary = process.env.DOORWARD ?? fileURLToPath(new URL("../../target/static/doorward", import.meta.url));
 
 /** An adapter that is not running yet, with a folder of its own. */
 export class Doorward {

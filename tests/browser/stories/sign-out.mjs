@@ -6,8 +6,7 @@ import { launch, picture } from "../chromium.mjs";
 import { setStage } from "../stage.mjs";
 import { askedToSignIn, fillIn, greeted, signIn, visit } from "../visitor.mjs";
 
-/** The page at the end of a sign-out; the one before it, with a query, leads on by itself. */
-const signedOut = (page) => page.waitForURL((url) => url.pathname === "/oauth2/signed_out" && url.search === "");
+const signedOut = (page) => page.waitForURL((url) => url.pathname === "/oauth2/signed_out", { waitUntil: "networkidle" });
 
 const signOut = async (page) => {
   await page.click("text=Sign out");

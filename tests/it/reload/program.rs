@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    process::Command,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
 };
@@ -51,15 +52,36 @@ fn sighup_reads_the_file_again_and_a_fault_is_told_by_its_key_and_without_a_secr
     assert_eq!(program.wait(), Some(0));
 }
 
-/// It must not kill a process that has only begun.
+/// It must not kill a process that has only begun, nor be lost on it.
 #[test]
 fn sighup_right_at_the_start_is_heard() {
     let (_clock, _server, _application, _, mut config) = Options::keycloak().prepare();
     config["turn-off-change-session-id-on-login"] = json!(true);
+    config["sidecar"]["reload-interval"] = json!("0s");
     let program = Program::serve(&config);
     until("it starts", || program.printed().contains("turn-off-change-session-id-on-login").then_some(()));
     program.hang_up();
+    until("it is heard", || (served(&program) == 1).then_some(()));
+    program.terminate();
+    assert_eq!(program.wait(), Some(0), "{}", program.printed());
+}
+
+/// Whoever opened it would wait for a writer for ever, and keep the process from its end.
+#[test]
+fn a_pipe_is_not_read_again_and_keeps_no_process_from_its_end() {
+    let (_clock, _server, _application, _, mut config) = Options::default().prepare();
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    config["sidecar"]["provider"]["client-secret"] = json!(format!("${{file:{}}}", pipe.display()));
+    let written = pipe.clone();
+    let writer = thread::spawn(move || fs::write(written, SECRET).unwrap());
+    let program = Program::serve(&config);
+    writer.join().unwrap();
     program.address("public");
+    program.hang_up();
+    until("it is told", || program.log().contains("is no regular file").then_some(()));
+    assert_eq!(served(&program), 0);
     program.terminate();
     assert_eq!(program.wait(), Some(0), "{}", program.printed());
 }

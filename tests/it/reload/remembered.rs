@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use identity_server::Endpoint;
+use identity_server::{Endpoint, Fault};
 use serde_json::json;
 
 use super::{Changing, locked_below};
-use crate::support::Options;
+use crate::support::{Adapter, Options, Scene, until};
 
 /// Case 43: a spent refresh token that came back would end the session at the identity server.
 #[test]
@@ -62,4 +62,33 @@ fn what_was_learned_of_the_identity_server_is_not_asked_again() {
     let mut browser = door.scene.browser();
     door.scene.begin(&mut browser, "/private");
     assert_eq!(door.scene.server.calls(Endpoint::Discovery), calls);
+}
+
+/// What is read meanwhile is read for a provider that is no longer the one that counts.
+#[test]
+fn a_change_during_the_first_discovery_leaves_no_node_that_is_ready_and_knows_nothing() {
+    let (clock, server, application, origin, config) = Options::default().prepare();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("adapter.json");
+    std::fs::write(&file, config.to_string()).unwrap();
+    server.always(Endpoint::Discovery, Fault::Hang);
+    let adapter = Adapter::launch_from(&file, clock.clone());
+    assert!(server.wait_for_calls(Endpoint::Discovery, 1));
+    adapter.nudge();
+    until("it is served", || (adapter.metric("doorward_config_reloads_total{outcome=\"served\"}") == 1).then_some(()));
+    server.behave(Endpoint::Discovery);
+    server.release();
+    until("it is ready", || (adapter.admin("/readyz").status == 200).then_some(()));
+    let mut door = Changing { scene: Scene { adapter, server, application, clock, origin }, config, folder };
+    assert!(door.scene.server.wait_for_calls(Endpoint::Discovery, 2), "nobody reads for the one that counts");
+    // What it knows, it knows without asking.
+    until("it knows", || {
+        let calls = door.scene.server.calls(Endpoint::Discovery);
+        let mut browser = door.scene.browser();
+        door.scene.begin(&mut browser, "/private");
+        (door.scene.server.calls(Endpoint::Discovery) == calls).then_some(())
+    });
+    door.scene.server.stop();
+    let mut browser = door.scene.browser();
+    door.scene.begin(&mut browser, "/private");
 }

@@ -59,10 +59,15 @@ impl Adapter {
 
     /// Starts from a file, which is read again when asked for, and waits until it is ready.
     pub(crate) fn start_from(file: &Path, clock: Arc<dyn Clock>) -> Self {
-        let config = Config::load(file, &NoEnvironment).unwrap_or_else(|faults| panic!("{faults}"));
-        let adapter = Self::run(config, clock, Some(file.to_owned()));
+        let adapter = Self::launch_from(file, clock);
         until("the adapter is ready", || (adapter.admin("/readyz").status == 200).then_some(()));
         adapter
+    }
+
+    /// Starts from a file, and does not wait for the identity server.
+    pub(crate) fn launch_from(file: &Path, clock: Arc<dyn Clock>) -> Self {
+        let config = Config::load(file, &NoEnvironment).unwrap_or_else(|faults| panic!("{faults}"));
+        Self::run(config, clock, Some(file.to_owned()))
     }
 
     /// Asks for its files to be read again, as SIGHUP does.
