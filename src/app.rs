@@ -265,6 +265,7 @@ impl App {
 impl Encryption {
     fn of(listener: &'static str, tls: Option<&ListenerTls>, metrics: &Arc<Metrics>) -> Result<Option<Self>, TlsError> {
         let Some(tls) = tls else { return Ok(None) };
+        metrics.certificate_served(listener);
         let watch = CertificateWatch {
             listener,
             watch: tls.pair.clone(),

@@ -1,12 +1,12 @@
 //! How the process ends, and what is said to it meanwhile: asked once it stops softly, and every loop that it started is known by name and
 //! waited for.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, thread, time::Duration};
 
 use tokio::{
     runtime::Handle,
     signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
+    sync::{oneshot, watch},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
@@ -123,6 +123,21 @@ impl Nudged {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Does what may wait for a file system, on a thread of its own: others wait for what runs here, and what is waited for there must not keep the
+/// process from its end. `None` when it was not done. Nobody is told how long it takes.
+pub async fn aside<T: Send + 'static>(name: &'static str, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (tell, told) = oneshot::channel();
+    let begun = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // Nobody waits any more: the process is about to end.
+        let _ = tell.send(work());
+    });
+    if let Err(error) = begun {
+        tracing::error!(%error, name, "no thread can be begun");
+        return None;
+    }
+    told.await.ok()
 }
 
 /// SIGHUP, listened for since this was made.

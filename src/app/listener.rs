@@ -177,9 +177,12 @@ pub(super) fn serve_admin(bound: &Bound, tls: Option<&TlsAcceptor>, status: &Arc
         })
         .and_then(http)
     };
-    let builder = Server::build().workers(1).disable_signals();
+    let builder = Server::build().workers(1).disable_signals().shutdown_timeout(whole_seconds(ADMIN_ENDS_WITHIN));
     Ok(builder.listen("admin", listener.try_clone()?, factory)?.run())
 }
+
+/// Longest time for the admin listener to end: connections that are kept in use, as by a load balancer's probes, end with it.
+const ADMIN_ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// At least one, rounded up.
 fn whole_seconds(time: Duration) -> u64 {

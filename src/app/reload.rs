@@ -4,10 +4,10 @@
 //! It is read when somebody asks (SIGHUP), and when a file that it was read from holds something else than before and has held that for one
 //! interval: what is half written is not taken for the whole.
 
-use std::{error::Error as _, fmt, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{error::Error as _, fmt, future::Future, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use thiserror::Error;
-use tokio::{sync::oneshot, time::sleep};
+use tokio::time::{sleep, timeout};
 
 use super::{
     StartError, World, logout_hook,
@@ -17,11 +17,14 @@ use crate::{
     admin::Access,
     config::{Config, Contents, Environment, Faults, Next, Provenance, Reread},
     current::Current,
-    lifecycle::{Nudge, Nudged, Shutdown},
+    lifecycle::{Nudge, Nudged, Shutdown, aside},
     renewal::Renewals,
     site::Site,
     status::Metrics,
 };
+
+/// How long files are waited for without a word.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the configuration is, and who asks for it to be read again.
 #[derive(Clone)]
@@ -143,17 +146,32 @@ impl Reload {
     /// What the files hold now.
     async fn held(&self) -> Option<Contents> {
         let provenance = self.watched.provenance.clone();
-        aside(move || provenance.contents_now()).await
+        self.patiently(aside("reload", move || provenance.contents_now())).await
+    }
+
+    /// Waits, and tells when that takes long: meanwhile nothing else is read.
+    async fn patiently<T>(&self, work: impl Future<Output = Option<T>>) -> Option<T> {
+        let mut work = pin!(work);
+        if let Ok(done) = timeout(PATIENCE, &mut work).await {
+            return done;
+        }
+        tracing::error!("a file of the configuration is waited for: until it answers, no change is served");
+        self.metrics.config_refused();
+        let done = work.await;
+        if self.watched.fault.is_none() {
+            self.metrics.config_current();
+        }
+        done
     }
 
     async fn read(&mut self, asked: Asked) {
         let (source, lasting, world) = (self.source.clone(), self.lasting.clone(), self.world.clone());
         let running = self.watched.running.clone();
-        let read = aside(move || {
+        let read = aside("reload", move || {
             let Reread { outcome, provenance } = Config::reload(&source.path, source.environment.as_ref(), &running);
             (outcome.map_err(Refused::from).and_then(|next| made(next, &lasting, &world)), provenance)
         });
-        match read.await {
+        match self.patiently(read).await {
             Some((Ok((made, told)), _)) => {
                 self.serving.put(made, &self.lasting);
                 self.served(told);
@@ -196,22 +214,6 @@ fn made(next: Next, lasting: &Lasting, world: &World) -> Result<(Made, Told), Re
     let told = Told { warnings: config.warnings.clone(), provenance: config.provenance.clone(), wait_for_restart };
     let provider = lasting.provider.get().succeeding(config.oidc.clone()).map_err(StartError::from)?;
     Ok((make(config, Arc::new(provider), lasting, world)?, told))
-}
-
-/// Does what may take long, on a thread of its own: whoever waits for the identity server runs on this one, and a file that is waited for must
-/// not keep the process from its end. `None` when it was not done.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (tell, told) = oneshot::channel();
-    let thread = thread::Builder::new().name("reload".to_owned());
-    let begun = thread.spawn(move || {
-        // Nobody waits any more: the process is about to end.
-        let _ = tell.send(work());
-    });
-    if let Err(error) = begun {
-        tracing::error!(%error, "the configuration cannot be looked at");
-        return None;
-    }
-    told.await.ok()
 }
 
 impl fmt::Debug for Reload {

@@ -13,6 +13,12 @@ use crate::{
 
 /// Serves until asked to stop.
 pub(super) fn run(path: &Path) -> ExitCode {
+    actix_rt::System::new().block_on(begin(path))
+}
+
+async fn begin(path: &Path) -> ExitCode {
+    // Before all else: whoever has just changed the file must not kill what reads it.
+    let hangups = ReloadSignal::listen();
     let config = match Config::load(path, &ProcessEnvironment) {
         Ok(config) => config,
         Err(faults) => return refuse(&faults),
@@ -21,18 +27,17 @@ pub(super) fn run(path: &Path) -> ExitCode {
         complain(&error.to_string());
         return ExitCode::from(BAD_CONFIG);
     }
-    actix_rt::System::new().block_on(serve(path, config))
-}
-
-async fn serve(path: &Path, config: Config) -> ExitCode {
-    // Before anything is served: a signal must find us listening for it.
-    let (mut signals, hangups) = match StopSignals::listen().and_then(|stop| Ok((stop, ReloadSignal::listen()?))) {
-        Ok(signals) => signals,
+    // Only now, since nothing hears them before: while a file is waited for, a stop must stop.
+    match StopSignals::listen().and_then(|stop| Ok((stop, hangups?))) {
+        Ok((stop, hangups)) => serve(path, config, stop, hangups).await,
         Err(error) => {
             tracing::error!(%error, "cannot start: signals cannot be listened for");
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
-    };
+    }
+}
+
+async fn serve(path: &Path, config: Config, mut signals: StopSignals, hangups: ReloadSignal) -> ExitCode {
     let source = Source { path: path.to_owned(), environment: Arc::new(ProcessEnvironment), nudge: Nudge::default() };
     let world = World { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
     let app = match App::build(config, &world) {

@@ -47,6 +47,17 @@ impl Faults {
     }
 }
 
+impl Faults {
+    /// The same, of a file that has none by itself.
+    pub(super) fn beside(self, kept: &[&str]) -> Self {
+        let message = format!(
+            "the file has no fault, but does not go with what stays as it is until the next start ({}): start the process again to have it",
+            kept.join(", ")
+        );
+        Self([Fault { path: String::new(), message }].into_iter().chain(self.0).collect())
+    }
+}
+
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.0.iter().enumerate() {

@@ -158,7 +158,8 @@ impl Config {
         }
         let report = Report::again();
         let read = Self::read_file(path, env, Some(kept), &report);
-        Ok(Next { config: Self::concluded(report, read)?, wait_for_restart })
+        let config = Self::concluded(report, read).map_err(|faults| faults.beside(&wait_for_restart))?;
+        Ok(Next { config, wait_for_restart })
     }
 
     /// Reads `text` as [`Config::load`] reads a file's.

@@ -97,10 +97,7 @@ pub(super) fn is_lasting(path: &Path) -> bool {
 }
 
 fn held(path: &Path) -> Option<Vec<u8>> {
-    if !is_lasting(path) {
-        return None;
-    }
-    tls::read_file(path).ok().map(|bytes| digest_of(&bytes))
+    tls::read_regular_file(path).ok().map(|bytes| digest_of(&bytes))
 }
 
 pub(super) fn digest_of(bytes: &[u8]) -> Vec<u8> {

@@ -109,11 +109,12 @@ impl Metrics {
     /// A listener's certificate files changed: the new pair is served, or the old one is kept.
     pub fn certificate(&self, listener: &'static str, outcome: &'static str) {
         self.node.certificates.with_label_values(&[listener, outcome]).inc();
+        self.node.certificate_current.with_label_values(&[listener]).set(i64::from(outcome == "replaced"));
     }
 
     /// The configuration was read at `now`, in seconds since 1970, and is served; so many keys of it wait for a restart.
     pub fn config_loaded(&self, now: i64, waiting: usize) {
-        self.node.config_current.set(1);
+        self.config_current();
         self.node.restart_needed.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         // A gauge: exact for the next 200 million years.
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
@@ -125,9 +126,19 @@ impl Metrics {
         self.node.reloads.with_label_values(&[outcome]).inc();
     }
 
-    /// What the configuration says now has a fault, and what is served is older.
+    /// What is served is what the configuration says.
+    pub fn config_current(&self) {
+        self.node.config_current.set(1);
+    }
+
+    /// What the configuration says now has a fault, or cannot be read, and what is served is older.
     pub fn config_refused(&self) {
         self.node.config_current.set(0);
+    }
+
+    /// A listener has a certificate, which is the one in its files.
+    pub fn certificate_served(&self, listener: &'static str) {
+        self.node.certificate_current.with_label_values(&[listener]).set(1);
     }
 
     /// This node's registration, or its end, came to `outcome`; only `ok` leaves it registered.

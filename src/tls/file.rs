@@ -18,6 +18,9 @@ pub enum FileError {
     /// There is no such file, or it may not be read.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
+    /// A pipe or the like: whoever looks at it again would wait for it.
+    #[error("is no regular file")]
+    Irregular,
     /// Nothing that is meant here is so large.
     #[error("is larger than 1 MiB")]
     TooLarge,
@@ -31,4 +34,12 @@ pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let mut bytes = Zeroizing::new(Vec::new());
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES { Err(FileError::TooLarge) } else { Ok(bytes) }
+}
+
+/// The same of a file that is looked at again and again.
+///
+/// # Errors
+/// As [`read_file`], and when it is no regular file.
+pub fn read_regular_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    if path.metadata()?.is_file() { read_file(path) } else { Err(FileError::Irregular) }
 }

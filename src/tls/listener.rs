@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::{
     FileError, HTTP_1_1, Identity, IdentityError, TlsError,
     keystore::{Keystore, KeystoreError, Passwords},
-    provider, read_file,
+    provider, read_regular_file,
 };
 use crate::domain::SecretBytes;
 
@@ -159,8 +159,8 @@ impl Watch {
 
 impl PairFiles {
     fn read(&self) -> Result<Texts, PairError> {
-        let certificate = read_file(&self.certificate).map_err(|error| PairError::Certificate(error.into()))?;
-        let key = read_file(&self.key).map_err(|error| PairError::Key(error.into()))?;
+        let certificate = read_regular_file(&self.certificate).map_err(|error| PairError::Certificate(error.into()))?;
+        let key = read_regular_file(&self.key).map_err(|error| PairError::Key(error.into()))?;
         Ok(Texts { certificate, key })
     }
 }

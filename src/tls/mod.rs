@@ -20,7 +20,7 @@ pub use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 
 pub use connector::{Connector, Roots, Trust, Verification};
-pub use file::{FileError, read_file};
+pub use file::{FileError, read_file, read_regular_file};
 pub use identity::{Identity, IdentityError};
 pub use listener::{Certificate, ListenerTls, Looked, MinimumVersion, PairError, PairFiles, Watch, Wrong};
 

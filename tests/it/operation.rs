@@ -5,7 +5,7 @@ use std::thread;
 use identity_server::{Application, Endpoint, Fault, TokenFault, http, http::Request};
 use serde_json::json;
 
-use crate::support::{KEY, Options, Program, SECRET, Scene, until};
+use crate::support::{KEY, Options, Program, SECRET, Scene, proxied::Wire, until};
 
 #[test]
 fn the_admin_listener_tells_health_readiness_and_metrics() {
@@ -72,6 +72,25 @@ fn sigterm_ends_the_program_with_0_after_the_slow_request() {
     application.release();
     assert_eq!(slow.join().unwrap().unwrap().status, 200);
     assert_eq!(program.wait(), Some(0));
+}
+
+/// As a load balancer does that asks for health all the time on one connection.
+#[test]
+fn an_admin_connection_that_is_kept_in_use_holds_up_no_end() {
+    let (_clock, _server, _application, _, config) = Options::default().prepare();
+    let program = Program::serve(&config);
+    let mut wire = Wire::connect(program.address("admin"));
+    let mut ask = move || {
+        wire.say("GET /healthz HTTP/1.1\r\nHost: admin\r\n\r\n");
+        wire.head().map(|_| wire.exactly(3))
+    };
+    assert_eq!(ask().as_deref(), Some(&b"ok\n"[..]));
+    let asking = thread::spawn(move || while ask().is_some() {});
+    program.terminate();
+    // Within the patience of these stories, which is as long as actix waits by itself.
+    assert_eq!(program.wait(), Some(0));
+    // However the connection ended.
+    drop(asking.join());
 }
 
 /// Who asks twice does not want to wait.

@@ -140,13 +140,21 @@ fn a_pair_that_does_not_fit_is_told_of_once_and_the_old_one_stays() {
     };
     let renewed = authority.issue("app.test");
     // One file alone, as when a rotation stops halfway.
-    fs::write(folder.path().join("key.pem"), &renewed.key).unwrap();
+    let swap = |name: &str, text: &str| {
+        // At once: a look at half a file would be told of too.
+        let half = folder.path().join("half");
+        fs::write(&half, text).unwrap();
+        fs::rename(half, folder.path().join(name)).unwrap();
+    };
+    swap("key.pem", &renewed.key);
     until("it is told", || (changes("kept") == 1).then_some(()));
+    let current = || scene.adapter.metric("doorward_certificate_current{listener=\"public\"}");
+    assert_eq!(current(), 0);
     let (mut wire, shown) = shake(address, &authority, &[&TLS13], &[]).unwrap();
     assert_eq!((shown.certificate, ask(&mut wire)), (first.certificate, 200));
-    fs::write(folder.path().join("chain.pem"), &renewed.certificate).unwrap();
+    swap("chain.pem", &renewed.certificate);
     until("it is served", || (changes("replaced") == 1).then_some(()));
-    assert_eq!(changes("kept"), 1);
+    assert_eq!((changes("kept"), current()), (1, 1));
     assert!(shake(address, &authority, &[&TLS13], &[]).unwrap().1.is(&renewed));
 }
 
@@ -219,4 +227,20 @@ fn the_application_may_speak_tls_and_must_be_the_one_that_is_meant() {
         assert_eq!(status, 502, "{name} {tls}");
         assert!(!text.contains("localhost"), "{text}");
     }
+}
+
+/// Whoever looked at it would wait for a writer; sign-ins and refreshes run on the same thread.
+#[test]
+fn a_pipe_in_place_of_a_certificate_is_told_and_holds_up_nothing() {
+    let authority = Authority::new();
+    let (scene, folder) = open(&authority, &json!({}));
+    let address = scene.adapter.public_address;
+    let chain = folder.path().join("chain.pem");
+    fs::remove_file(&chain).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&chain).status().unwrap().success());
+    until("it is told", || {
+        (scene.adapter.metric("doorward_certificate_current{listener=\"public\"}") == 0).then_some(())
+    });
+    let (mut wire, _) = shake(address, &authority, &[&TLS13], &[]).unwrap();
+    assert_eq!(ask(&mut wire), 200);
 }

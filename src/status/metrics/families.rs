@@ -1,7 +1,7 @@
 //! The metrics by what they count, each group with a constructor of its own. Names and labels are what operators' dashboards know.
 
 use prometheus::{
-    Error, Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    Error, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     core::{Collector, GenericCounter},
 };
 
@@ -55,6 +55,7 @@ pub(super) struct Node {
     pub(super) ready: IntGauge,
     pub(super) discoveries: IntCounterVec,
     pub(super) certificates: IntCounterVec,
+    pub(super) certificate_current: IntGaugeVec,
     pub(super) registrations: IntCounterVec,
     pub(super) registered: IntGauge,
     pub(super) reloads: IntCounterVec,
@@ -79,6 +80,10 @@ impl Register<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, Error> {
         self.add(IntGauge::new(name, help)?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, Error> {
+        self.add(IntGaugeVec::new(Opts::new(name, help), labels)?)
     }
 
     fn measure(&self, name: &str, help: &str) -> Result<Gauge, Error> {
@@ -164,6 +169,9 @@ impl Node {
         let discoveries = to.counters("doorward_discoveries_total", help, &["outcome"])?;
         let help = "Changed certificate files by what became of them.";
         let certificates = to.counters("doorward_certificate_changes_total", help, &["listener", "outcome"])?;
+        let help =
+            "1 when the certificate that a listener serves is the one in its files; 0 when that cannot be served.";
+        let certificate_current = to.gauges("doorward_certificate_current", help, &["listener"])?;
         let help = "Registrations of this node at the identity server, by what became of them.";
         let registrations = to.counters("doorward_registrations_total", help, &["outcome"])?;
         let help = "1 when the identity server confirmed this node's registration when last asked.";
@@ -181,6 +189,7 @@ impl Node {
             ready,
             discoveries,
             certificates,
+            certificate_current,
             registrations,
             registered,
             reloads,

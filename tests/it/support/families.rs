@@ -24,6 +24,7 @@ pub(crate) fn families() -> BTreeMap<String, Family> {
     metrics.app_hook("told");
     metrics.bound_held(Some(Duration::ZERO));
     metrics.certificate("public", "kept");
+    metrics.certificate_served("admin");
     metrics.clock_offset(0.0);
     metrics.config_loaded(0, 0);
     metrics.config_reload("served");
