@@ -28,6 +28,7 @@ mod redirect_rewrite;
 mod rules;
 mod sidecar;
 mod source;
+mod strip;
 mod substitute;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     Config, Listen, Provenance, address, app_cookies, app_hook, bearer, claims, cookie,
     environment::Environment,
-    horizon, keycloak, node, path, provider, redirect_rewrite, rules, tls,
+    horizon, keycloak, node, path, provider, redirect_rewrite, rules, strip, tls,
     value::{Node, Object},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     telemetry::{self, AuditTo, LogFormat},
 };
 
-const KEYS: [&str; 33] = [
+const KEYS: [&str; 34] = [
     "admin",
     "allowed-hosts",
     "app-logout-hook",
@@ -50,6 +50,7 @@ const KEYS: [&str; 33] = [
     "session",
     "settle",
     "skew",
+    "strip-headers",
     "tls",
     "trusted-proxies",
     "upstream",
@@ -244,6 +245,8 @@ fn proxy(
     }
     let rules = rules::rules(&keys.at("rules"));
     let headers = rules::headers(&keys.at("headers"), more.user);
+    let strip_headers = strip::headers(&keys.at("strip-headers"));
+    strip::warn_of_gaps(&keys.at("strip-headers"), &strip_headers, &headers);
     let forward_access_token = keys.at("forward-access-token").flag().unwrap_or(false);
     let websocket_origins = keys.at("websocket-origins").each(websocket_origin);
     let cors = bearer::cors(root);
@@ -253,6 +256,7 @@ fn proxy(
         upstream: upstream?,
         rules,
         headers,
+        strip_headers,
         forward_access_token,
         websocket_origins,
         authentication: authentication?,

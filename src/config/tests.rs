@@ -9,6 +9,7 @@ mod meaning;
 mod node;
 mod secrets;
 mod sources;
+mod strip;
 mod tls;
 
 use std::collections::BTreeMap;

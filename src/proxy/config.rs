@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{authenticate, cors, gateway};
+use super::{StrippedHeader, authenticate, cors, gateway};
 use crate::tls::Connector;
 
 /// What one site's request path needs to know.
@@ -14,6 +14,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// What the application is told, header by header. Every name here is also stripped from what comes in.
     pub headers: Vec<IdentityHeader>,
+    /// What clients may not send besides.
+    pub strip_headers: Vec<StrippedHeader>,
     /// Pass the access token on as `Authorization: Bearer`.
     pub forward_access_token: bool,
     /// Origins besides our own whose pages may open a WebSocket, written as browsers write them.

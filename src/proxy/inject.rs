@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt::Write as _};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{IdentityHeader, IdentityValue, authorize::Permit};
+use super::{IdentityHeader, IdentityValue, StrippedHeader, authorize::Permit};
 use crate::{caller::Caller, domain::Principal, message::RequestId};
 
 /// What a site tells its application, and what it never lets a client tell it.
@@ -15,6 +15,8 @@ pub struct Injector {
     headers: Vec<IdentityHeader>,
     /// Folded. Few: comparing lengths tells almost all of them apart from a name.
     reserved: Vec<String>,
+    /// Further names that nobody may send, ourselves apart.
+    stripped: Vec<StrippedHeader>,
     forward_access_token: bool,
 }
 
@@ -67,12 +69,12 @@ const HOP_BY_HOP: [&str; 9] = [
 ];
 
 impl Injector {
-    /// Takes the configured headers.
+    /// Takes the configured headers, and those that clients may not send besides.
     #[must_use]
-    pub fn new(headers: Vec<IdentityHeader>, forward_access_token: bool) -> Self {
+    pub fn new(headers: Vec<IdentityHeader>, stripped: Vec<StrippedHeader>, forward_access_token: bool) -> Self {
         let configured = headers.iter().map(|h| fold(h.name.as_str()).into_owned());
         let reserved = configured.chain(RESERVED.map(str::to_owned)).collect();
-        Self { headers, reserved, forward_access_token }
+        Self { headers, reserved, stripped, forward_access_token }
     }
 
     /// The headers for the application: the client's without what is reserved, then ours.
@@ -101,14 +103,14 @@ impl Injector {
     }
 
     /// The name of a header by which an application may be told who somebody is, but that a gateway does not replace by ours: one of ours in
-    /// another spelling (`X_Forwarded_User`), and what other proxies say in any.
+    /// another spelling (`X_Forwarded_User`), and what other proxies say in any, the configured ones among them.
     #[must_use]
     pub fn claimed<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderName> {
         let is_ours = |name: &HeaderName| self.headers.iter().any(|header| header.name == name);
         let claims = |name: &HeaderName| {
             let folded = fold(name.as_str());
             let of_ours = self.headers.iter().any(|header| fold(header.name.as_str()) == folded);
-            of_ours || CLAIMS.contains(&folded.as_ref()) || folded.starts_with(OWN_PREFIX)
+            of_ours || CLAIMS.contains(&folded.as_ref()) || folded.starts_with(OWN_PREFIX) || self.is_stripped(&folded)
         };
         headers.keys().find(|name| !is_ours(name) && claims(name))
     }
@@ -123,6 +125,11 @@ impl Injector {
             || respelt
             || self.reserved.iter().any(|name| *name == folded)
             || RESERVED_PREFIXES.iter().any(|p| folded.starts_with(p))
+            || self.is_stripped(&folded)
+    }
+
+    fn is_stripped(&self, folded: &str) -> bool {
+        self.stripped.iter().any(|header| header.holds_folded(folded))
     }
 
     fn say_who(&self, headers: &mut HeaderMap, permit: &Permit) {
@@ -260,7 +267,7 @@ mod tests {
     #[test]
     fn every_spelling_of_a_name_is_reserved() {
         let name = HeaderName::from_static("x-who");
-        let injector = Injector::new(vec![IdentityHeader { name, value: IdentityValue::Subject }], false);
+        let injector = Injector::new(vec![IdentityHeader { name, value: IdentityValue::Subject }], Vec::new(), false);
         for spelling in [
             "x-who",
             "x_who",
@@ -281,5 +288,22 @@ mod tests {
         for free in ["x-whom", "accept", "authorization", "cookie", "content-length", "content_type"] {
             assert!(!injector.is_reserved(&HeaderName::from_static(free)), "{free}");
         }
+    }
+
+    #[test]
+    fn what_is_stripped_is_no_header_of_ours_and_is_claimed_at_a_gateway() {
+        let name = HeaderName::from_static("oidc_claim_sub");
+        let stripped = vec![StrippedHeader::parse("OIDC_*").unwrap()];
+        let injector = Injector::new(vec![IdentityHeader { name, value: IdentityValue::Subject }], stripped, false);
+        let claimed = |name| {
+            let name = HeaderName::from_static(name);
+            injector.claimed(&HeaderMap::from_iter([(name, HeaderValue::from_static("forged"))])).is_some()
+        };
+        for forged in ["oidc_claim_admin", "oidc-claim-sub", "oidc-access_token"] {
+            assert!(injector.is_reserved(&HeaderName::from_static(forged)), "{forged}");
+            assert!(claimed(forged), "{forged}");
+        }
+        assert!(!claimed("oidc_claim_sub"), "a gateway replaces it by ours");
+        assert!(!claimed("x-oidc-claim") && !injector.is_reserved(&HeaderName::from_static("x-oidc-claim")));
     }
 }

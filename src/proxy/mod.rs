@@ -20,6 +20,7 @@ pub mod gateway;
 pub mod inject;
 pub mod pool;
 pub mod route;
+mod strip;
 pub mod tunnel;
 mod upload;
 pub mod validity;
@@ -46,6 +47,7 @@ use forward::{ForwardError, Forwarded, forward};
 use inject::Injector;
 use pool::Pool;
 use route::Rules;
+pub use strip::{StrippedHeader, StrippedHeaderError};
 use validity::{Current, Judge, Renewing, Standing};
 
 /// The request path of one site.
@@ -129,7 +131,7 @@ impl Proxy {
     pub fn new(config: Config, parts: Parts) -> Self {
         Self {
             rules: Rules::new(config.rules),
-            injector: Injector::new(config.headers, config.forward_access_token),
+            injector: Injector::new(config.headers, config.strip_headers, config.forward_access_token),
             authentication: config.authentication,
             cors: config.cors,
             expose_token: config.expose_token,

@@ -47,6 +47,7 @@ mod session_api;
 mod sessions;
 mod sign_out;
 mod streaming;
+mod strip;
 mod tls;
 mod tls_provider;
 mod tokens;
