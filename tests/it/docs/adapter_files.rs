@@ -1,7 +1,7 @@
 //! Configurations that pages show, read by the reader of the configuration. Files and variables that they name are not there: what
 //! stands for a secret is replaced by one.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::LazyLock};
 
 use doorward::config::{Config, Environment};
 use serde_json::{Map, Value, json};
@@ -94,14 +94,15 @@ fn replace_files(value: &mut Value, folder: &Path) {
     }
 }
 
+/// The one key of all files that stand in for others, so that a certificate and its key belong together.
+static STAND_IN: LazyLock<rcgen::KeyPair> = LazyLock::new(|| rcgen::KeyPair::generate().unwrap());
+
 /// A file of this kind that is there: a private key, or a certificate.
 fn stand_in(name: &str, folder: &Path) -> Option<String> {
-    let key = rcgen::KeyPair::generate().unwrap();
+    let key = &*STAND_IN;
     let text = match Path::new(name).file_name()?.to_str()? {
         name if name.contains("key") => key.serialize_pem(),
-        _ => {
-            rcgen::CertificateParams::new(vec!["app.example.com".to_owned()]).unwrap().self_signed(&key).unwrap().pem()
-        }
+        _ => rcgen::CertificateParams::new(vec!["app.example.com".to_owned()]).unwrap().self_signed(key).unwrap().pem(),
     };
     let path = folder.join(Path::new(name).file_name()?);
     fs::write(&path, text).unwrap();
