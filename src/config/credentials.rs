@@ -18,6 +18,8 @@ use crate::{
 /// How long a client assertion is good when nothing says otherwise (keycloak-adapter: `JWTClientCredentialsProvider`).
 const ASSERTION_LIFETIME: Duration = Duration::from_secs(10);
 const MAX_ASSERTION_LIFETIME: Duration = Duration::from_secs(300);
+const ABSENT: &str = "is required, unless `public-client` is true, or the certificate in `client-keystore` proves this client: \
+                      `sidecar.provider.client-authentication` is `none` then";
 const ABSENT_KEY: &str = "needs a private key: `private-key`, `private-key-file` or `credentials.jwt`";
 const ABSENT_SECRET: &str = "needs a secret: `client-secret` or `credentials.secret`";
 
@@ -77,7 +79,7 @@ pub(super) fn client_auth(root: &Object<'_>, provider: &Object<'_>) -> Option<Cl
     } else if method.is_none() && !material.is_there && chosen.is_absent() && bearer::proves_nothing(root) {
         return Some(ClientAuth::None);
     } else if method.is_none() && !material.is_there && chosen.is_absent() {
-        root.at("credentials").fault("is required, unless `public-client` is true");
+        root.at("credentials").fault(ABSENT);
     }
     material.into_auth(method?, provider)
 }

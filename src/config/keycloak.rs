@@ -7,7 +7,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::{
-    tls,
+    elytron, tls,
     value::{Node, Object},
 };
 use crate::{
@@ -102,14 +102,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// The names in [`KEYS`].
+/// The names of the top level: those in [`KEYS`], and those that only Elytron's files have.
 pub(super) fn names() -> Vec<&'static str> {
-    KEYS.iter().map(|(name, _)| *name).collect()
+    KEYS.iter().chain(&elytron::KEYS).map(|(name, _)| *name).collect()
 }
 
-/// Notes what [`KEYS`] says of the keys that do nothing here.
+/// Notes what the tables say of the keys that do nothing here.
 pub(super) fn note_effects(root: &Object<'_>) {
-    for (name, effect) in KEYS {
+    for (name, effect) in KEYS.into_iter().chain(elytron::KEYS) {
         let node = root.at(name);
         let asks = node.raw().is_some_and(|value| !asks_for_nothing(value));
         match effect {

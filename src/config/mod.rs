@@ -13,6 +13,7 @@ mod claims;
 mod cookie;
 mod credentials;
 mod differences;
+mod elytron;
 mod environment;
 mod fault;
 mod file;

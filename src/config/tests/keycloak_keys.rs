@@ -106,6 +106,38 @@ fn values_that_ask_for_nothing_are_taken_in_silence() {
     assert_eq!(accepted(&file(export, json!({}))).warnings, Vec::<String>::new());
 }
 
+/// An Elytron file with every key that Keycloak's adapters did not have (`OidcJsonConfiguration`).
+#[test]
+fn the_keys_that_only_elytron_has_are_answered_with_their_counterparts() {
+    let request_object = "let the identity server accept plain parameters";
+    for (name, value, told) in [
+        ("scope", json!("profile email phone"), "`sidecar.provider.scopes`"),
+        ("token-signature-algorithm", json!("RS512"), "`sidecar.provider.algorithms`"),
+        ("authentication-request-format", json!("request_uri"), request_object),
+        ("request-object-signing-algorithm", json!("RS512"), request_object),
+        ("request-object-encryption-alg-value", json!("RSA-OAEP"), request_object),
+        ("request-object-encryption-enc-value", json!("A128CBC-HS256"), request_object),
+        ("request-object-signing-keystore-file", json!("/server.keystore"), request_object),
+        ("request-object-signing-keystore-password", json!("p"), request_object),
+        ("request-object-signing-key-password", json!("p"), request_object),
+        ("request-object-signing-key-alias", json!("a"), request_object),
+        ("request-object-signing-keystore-type", json!("JKS"), request_object),
+        ("logout-path", json!("/logout"), "`/oauth2/sign_out`"),
+        ("logout-callback-path", json!("/logout/callback"), "`/oauth2/backchannel-logout`"),
+    ] {
+        assert_refused(&file(json!({ name: value }), json!({})), name, told);
+    }
+    for (name, value) in [
+        ("post-logout-path", json!("/bye")),
+        ("post-logout-uri", json!("/bye")),
+        ("logout-session-required", json!(true)),
+        ("back-channel-logout-session-invalidation-limit", json!(16)),
+    ] {
+        let warnings = accepted(&file(json!({ name: value }), json!({}))).warnings;
+        assert!(matches!(&warnings[..], [one] if one.starts_with(&format!("{name}: has no effect"))), "{warnings:?}");
+    }
+}
+
 #[test]
 fn the_keys_that_work_reach_their_types() {
     let more = json!({
@@ -248,6 +280,18 @@ fn a_signing_key_is_read_from_pem_and_from_javas_stores() {
     let own = json!({"private-key-file": path, "key-id": "k1"});
     let tree = file(json!({"credentials": {}}), json!({"provider": own}));
     assert!(matches!(accepted(&tree).oidc.client_auth, ClientAuth::PrivateKeyJwt { key_id: Some(_), .. }));
+}
+
+/// What Keycloak's console gives for a client with the authenticator "X509 Certificate".
+#[test]
+fn a_client_that_its_certificate_proves_needs_nothing_besides() {
+    for credentials in [json!({}), json!(null)] {
+        let by_nothing = file(json!({"credentials": credentials}), json!({}));
+        assert_refused(&by_nothing, "credentials", "`sidecar.provider.client-authentication` is `none`");
+        let chosen = json!({"provider": {"client-authentication": "none"}});
+        let by_certificate = file(json!({"credentials": credentials}), chosen);
+        assert!(matches!(accepted(&by_certificate).oidc.client_auth, ClientAuth::None));
+    }
 }
 
 #[test]

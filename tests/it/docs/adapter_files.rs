@@ -97,12 +97,15 @@ fn replace_files(value: &mut Value, folder: &Path) {
 /// The one key of all files that stand in for others, so that a certificate and its key belong together.
 static STAND_IN: LazyLock<rcgen::KeyPair> = LazyLock::new(|| rcgen::KeyPair::generate().unwrap());
 
-/// A file of this kind that is there: a private key, or a certificate.
+/// A file of this kind that is there: a private key, a certificate, or both.
 fn stand_in(name: &str, folder: &Path) -> Option<String> {
     let key = &*STAND_IN;
+    let certificate =
+        || rcgen::CertificateParams::new(vec!["app.example.com".to_owned()]).unwrap().self_signed(key).unwrap().pem();
     let text = match Path::new(name).file_name()?.to_str()? {
+        name if name.contains("keystore") => certificate() + &key.serialize_pem(),
         name if name.contains("key") => key.serialize_pem(),
-        _ => rcgen::CertificateParams::new(vec!["app.example.com".to_owned()]).unwrap().self_signed(key).unwrap().pem(),
+        _ => certificate(),
     };
     let path = folder.join(Path::new(name).file_name()?);
     fs::write(&path, text).unwrap();
