@@ -70,6 +70,27 @@ fn a_running_node_serves_these_metrics_and_no_others() {
     }
 }
 
+/// A supervisor that stops it sooner, or starts it again in vain, does what the page warns of.
+#[test]
+fn the_unit_stops_and_starts_it_as_the_pages_say() {
+    let (unit, page) = (text_of("packaging/doorward.service"), page());
+    let set = |name: &str| {
+        let (_, rest) = unit.split_once(&format!("\n{name}=")).unwrap_or_else(|| panic!("no {name}"));
+        rest.lines().next().unwrap().to_owned()
+    };
+    for name in ["RestartPreventExitStatus", "TimeoutStopSec"] {
+        let told: Vec<_> =
+            page.split(&format!("`{name}=")).skip(1).map(|rest| rest.split('`').next().unwrap()).collect();
+        assert_eq!(told, [set(name)], "{name}");
+    }
+    let stop = set("TimeoutStopSec");
+    let installation = text_of("docs/installation.md");
+    for words in [format!("--stop-timeout {stop} "), format!("stop_grace_period: {stop}s"), format!("up to {stop} s,")]
+    {
+        assert!(installation.contains(&words), "{words}");
+    }
+}
+
 fn codes_in(text: &str, pattern: &str) -> BTreeSet<u8> {
     Regex::new(pattern).unwrap().captures_iter(text).map(|found| found[1].parse().unwrap()).collect()
 }
