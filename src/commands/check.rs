@@ -15,10 +15,10 @@ use std::{
 use super::{BAD_CONFIG, UNAVAILABLE, refuse};
 use crate::{
     config::{AdapterFile, Config, Faults, ProcessEnvironment},
-    domain::{Clock as _, NodeIncarnation, SystemClock, SystemRandom},
+    domain::{Clock as _, SystemClock, SystemRandom},
     login::ResponseMode,
     oidc::{Metadata, Provider},
-    revocation::{JournalError, Revocations},
+    revocation::{JournalError, Prospect},
 };
 
 pub(super) use keycloak::Options as KeycloakOptions;
@@ -63,9 +63,9 @@ async fn check(config: &Config, keycloak: &KeycloakOptions) -> io::Result<ExitCo
             return Ok(ExitCode::from(BAD_CONFIG));
         }
     };
-    if let Err(error) = usable_persist(config) {
-        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-        writeln!(out, "fault: {error}{cause}")?;
+    if let Some(directory) = &config.revocation.persist
+        && !tell_persist(&mut out, directory)?
+    {
         return Ok(ExitCode::from(BAD_CONFIG));
     }
     writeln!(out, "configuration: no fault")?;
@@ -110,10 +110,30 @@ fn tell_provider(out: &mut impl Write, config: &Config, metadata: &Metadata) -> 
     Ok(())
 }
 
-/// Whether revocations can be kept where they should be: as a start would find out.
-fn usable_persist(config: &Config) -> Result<(), JournalError> {
-    let me = NodeIncarnation::new("check");
-    Revocations::open(config.revocation.clone(), me, SystemClock.now()).map(drop)
+/// Tells what a start would find where revocations are to be kept; false when it is a fault. What this user may not do there is none: the node
+/// may run as another, and on another machine.
+fn tell_persist(out: &mut impl Write, directory: &Path) -> io::Result<bool> {
+    let cause = |error: &JournalError| error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    match Prospect::of(directory, SystemClock.now()) {
+        Ok(Prospect::Absent) => {
+            writeln!(out, "sidecar.persist: `{}` is not there; it is made at start", directory.display())?;
+        }
+        Ok(Prospect::There { unreadable: 0 }) => {}
+        Ok(Prospect::There { unreadable }) => writeln!(
+            out,
+            "warning: sidecar.persist: {unreadable} lines of what is kept there cannot be read; they are passed over at start"
+        )?,
+        Err(error) if error.is_everybodys() => {
+            writeln!(out, "fault: {error}{}", cause(&error))?;
+            return Ok(false);
+        }
+        Err(error) => writeln!(
+            out,
+            "warning: sidecar.persist: by the user of this check {error}{}; the user of `serve` must be able to",
+            cause(&error)
+        )?,
+    }
+    Ok(true)
 }
 
 fn ours(config: &Config) -> Ours {

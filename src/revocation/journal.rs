@@ -3,6 +3,8 @@
 //!
 //! It never says what this node has *heard*: a process that starts asks for every session all the same.
 
+mod prospect;
+
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, BufRead, BufReader, Write},
@@ -16,6 +18,8 @@ use thiserror::Error;
 
 use super::{Revocation, Source, Target};
 use crate::domain::{AdapterSessionId, Sid, Subject, Timestamp};
+
+pub use prospect::Prospect;
 
 /// Why revocations cannot be kept.
 #[derive(Debug, Error)]
@@ -103,7 +107,10 @@ impl Journal {
 impl Inner {
     /// What counts of the file at `path`, in a new file in its place. Nothing is lost if this is broken off.
     fn compacted(path: PathBuf, now: Timestamp) -> io::Result<(Self, Vec<Entry>)> {
-        let entries = read(&path, now)?;
+        let (entries, torn) = read(&path, now)?;
+        if torn > 0 {
+            tracing::warn!(lines = torn, "sidecar.persist: lines that cannot be read are passed over");
+        }
         let draft = path.with_extension("new");
         // Made anew: whatever lies there, a link perhaps, was not made by us.
         if let Err(error) = fs::remove_file(&draft)
@@ -162,10 +169,11 @@ fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
-fn read(path: &Path, now: Timestamp) -> io::Result<Vec<Entry>> {
+/// What counts of the file at `path`, and how many of its lines cannot be read. A file that is not there holds nothing.
+fn read(path: &Path, now: Timestamp) -> io::Result<(Vec<Entry>, usize)> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
         Err(error) => return Err(error),
     };
     let mut entries = Vec::new();
@@ -180,10 +188,7 @@ fn read(path: &Path, now: Timestamp) -> io::Result<Vec<Entry>> {
             },
         }
     }
-    if torn > 0 {
-        tracing::warn!(lines = torn, "sidecar.persist: lines that cannot be read are passed over");
-    }
-    Ok(entries)
+    Ok((entries, torn))
 }
 
 impl Entry {

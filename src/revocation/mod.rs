@@ -34,7 +34,7 @@ use held::{Cut, Held, Hit};
 pub use horizon::Doubt;
 use horizon::Horizon;
 use journal::Journal;
-pub use journal::JournalError;
+pub use journal::{JournalError, Prospect};
 pub use marks::{Marks, Proof};
 
 /// What a node believes, and for how long.

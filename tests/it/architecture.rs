@@ -180,6 +180,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "tls",
         ],
     ),
+    ("rustix", &["revocation::journal::prospect"]),
     ("rustls_native_certs", &["tls::connector"]),
     ("rustls", &["config::tls", "tls"]),
     (

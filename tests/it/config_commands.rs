@@ -1,6 +1,15 @@
 //! The commands, as operators call them: exit codes, what is printed, and where.
 
-use std::{net::TcpListener, process::Output};
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
 
 use identity_server::{Endpoint, Fault};
 use serde_json::{Value, json};
@@ -125,4 +134,84 @@ fn check_and_serve_name_a_key_that_does_nothing() {
     let program = Program::serve(&config);
     program.address("public");
     assert!(program.printed().contains("turn-off-change-session-id-on-login"));
+}
+
+/// All that could have been changed of a directory and of what is in it.
+fn state_of(directory: &Path) -> Vec<(PathBuf, u64, u32, u32, i64, i64, Vec<u8>)> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = entries.chain([directory.to_owned()]).collect();
+    paths.sort();
+    let state = |path: PathBuf| {
+        let found = fs::metadata(&path).unwrap();
+        let bytes = if found.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+        (path, found.ino(), found.uid(), found.mode(), found.mtime(), found.mtime_nsec(), bytes)
+    };
+    paths.into_iter().map(state).collect()
+}
+
+#[test]
+fn check_changes_nothing_where_a_running_node_keeps_what_was_ended() {
+    let (clock, _server, _application, _, mut config) = Options::keycloak().prepare();
+    let kept = tempfile::tempdir().unwrap();
+    config["sidecar"]["persist"] = json!(kept.path());
+    let _node = Adapter::start(&config, clock);
+    // What would be written anew: a line that has passed, and one that cannot be read.
+    let past = "{\"end\":\"everybody\",\"cut\":0,\"until\":1}\n{\"end\":\n";
+    fs::write(kept.path().join("revocations.jsonl"), past).unwrap();
+    let before = state_of(kept.path());
+    let output = with_file("check", &config);
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert!(printed.contains("warning: sidecar.persist: 1 lines"), "{printed}");
+    assert_eq!(state_of(kept.path()), before);
+    assert_eq!(before.len(), 2);
+}
+
+#[test]
+fn check_makes_no_directory_and_says_that_a_start_does() {
+    let (_clock, _server, _application, _, mut config) = Options::keycloak().prepare();
+    let above = tempfile::tempdir().unwrap();
+    config["sidecar"]["persist"] = json!(above.path().join("a/b"));
+    let output = with_file("check", &config);
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert!(printed.contains("b` is not there; it is made at start\n"), "{printed}");
+    assert_eq!(fs::read_dir(above.path()).unwrap().count(), 0);
+    fs::write(above.path().join("a"), "").unwrap();
+    let output = with_file("check", &config);
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(78), "{printed}");
+    assert!(printed.contains("fault: ") && printed.contains("(sidecar.persist)"), "{printed}");
+}
+
+/// As somebody who is not root, which this process may be.
+#[test]
+fn what_the_user_of_the_check_may_not_do_with_persist_is_a_warning() {
+    let (_clock, _server, _application, _, mut config) = Options::keycloak().prepare();
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept");
+    fs::create_dir(&kept).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&kept, fs::Permissions::from_mode(0o555)).unwrap();
+    let file = folder.path().join("adapter.json");
+    let mut binary = PathBuf::from(env!("CARGO_BIN_EXE_doorward"));
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if is_root {
+        // Where it is, nobody else may be let in.
+        let there = std::mem::replace(&mut binary, folder.path().join("doorward"));
+        fs::hard_link(&there, &binary).or_else(|_| fs::copy(&there, &binary).map(drop)).unwrap();
+    }
+    for persist in [kept.clone(), kept.join("below")] {
+        config["sidecar"]["persist"] = json!(persist);
+        fs::write(&file, config.to_string()).unwrap();
+        let mut command = Command::new(&binary);
+        if is_root {
+            command.uid(65_534);
+        }
+        let output = command.args(["check", "-c", file.to_str().unwrap()]).output().unwrap();
+        let printed = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{printed}{}", text(&output.stderr));
+        assert!(printed.contains("warning: sidecar.persist: by the user of this check"), "{printed}");
+        assert!(printed.contains("denied") && printed.contains("configuration: no fault"), "{printed}");
+    }
 }
