@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::{HeaderName, Method};
 
 use super::{path, value::Node};
-use crate::proxy::{Access, IdentityHeader, IdentityValue, Rule};
+use crate::proxy::{Access, IdentityHeader, IdentityValue, PathPattern, Rule};
 
 /// The header that names the user, as `principal-attribute` says.
 const USER_HEADER: HeaderName = HeaderName::from_static("x-forwarded-user");
@@ -55,9 +55,38 @@ const FORBIDDEN_HEADERS: [&str; 32] = [
     "x-request-id",
 ];
 
-/// The rules, in their order.
+/// The rules, in their order. One that an earlier one leaves nothing to is taken, and warned of.
 pub(super) fn rules(node: &Node<'_>) -> Vec<Rule> {
-    node.each(rule)
+    let read = node.each(|item| Some((item.clone(), rule(item)?)));
+    for (index, (item, rule)) in read.iter().enumerate() {
+        if let Some((earlier, taker)) = read[..index].iter().find(|(_, earlier)| takes_all(earlier, rule)) {
+            let everything = if takes_every_path(taker) { " (`/*`)" } else { "" };
+            item.warn(format!("never counts: {}{everything} stands before it and takes all of it", earlier.path()));
+        }
+    }
+    read.into_iter().map(|(_, rule)| rule).collect()
+}
+
+/// Whether every request that `later` is for is taken by `earlier`: the first rule that fits counts.
+fn takes_all(earlier: &Rule, later: &Rule) -> bool {
+    let of_methods = |method: &String| earlier.methods.contains(method);
+    // No methods are all methods.
+    let methods = earlier.methods.is_empty() || !later.methods.is_empty() && later.methods.iter().all(of_methods);
+    methods && takes_path(&earlier.path, &later.path)
+}
+
+fn takes_path(earlier: &PathPattern, later: &PathPattern) -> bool {
+    let (PathPattern::Below(path) | PathPattern::Exact(path)) = later;
+    match earlier {
+        PathPattern::Exact(_) => earlier == later,
+        PathPattern::Below(base) => {
+            path.strip_prefix(base.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
+    }
+}
+
+fn takes_every_path(rule: &Rule) -> bool {
+    matches!(&rule.path, PathPattern::Below(base) if base.is_empty())
 }
 
 fn rule(node: &Node<'_>) -> Option<Rule> {

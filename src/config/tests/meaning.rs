@@ -226,3 +226,39 @@ fn an_address_alone_is_a_network_of_one() {
     let network = |text: &str| TrustedPeer::Network(text.parse().unwrap());
     assert_eq!(trusted, [network("10.0.0.7/32"), network("fd00::/8"), TrustedPeer::UnixSocket]);
 }
+
+/// The warnings of `sidecar` over the smallest file, and `more` over its top level.
+fn warned(more: Value, keys: Value) -> Vec<String> {
+    accepted(&file(more, keys)).warnings
+}
+
+#[test]
+fn a_rule_that_can_never_count_is_warned_of_with_the_one_that_takes_its_requests() {
+    let rule = |path: &str, methods: &[&str]| match methods {
+        [] => json!({"path": path}),
+        methods => json!({"path": path, "methods": methods}),
+    };
+    for (earlier, later) in [
+        (rule("/*", &[]), rule("/admin/*", &[])),
+        (rule("/*", &[]), rule("/", &["POST"])),
+        (rule("/a/*", &[]), rule("/a", &[])),
+        (rule("/a/*", &["GET", "POST"]), rule("/a/b", &["HEAD"])),
+        (rule("/a", &["POST"]), rule("/a", &["POST"])),
+    ] {
+        let warnings = warned(json!({}), json!({"rules": [{"path": "/other"}, earlier, later]}));
+        let [one] = warnings.as_slice() else { panic!("{earlier} {later}: {warnings:?}") };
+        assert!(one.starts_with("sidecar.rules[2]: never counts: sidecar.rules[1]"), "{one}");
+        assert_eq!(one.contains("(`/*`)"), earlier["path"] == "/*", "{one}");
+    }
+    for (earlier, later) in [
+        (rule("/admin/*", &[]), rule("/*", &[])),
+        (rule("/*", &["GET"]), rule("/*", &[])),
+        (rule("/*", &["GET"]), rule("/a", &["GET", "POST"])),
+        (rule("/a/*", &[]), rule("/ab", &[])),
+        (rule("/a", &[]), rule("/a/*", &[])),
+        (rule("/a", &[]), rule("/a/", &[])),
+    ] {
+        let warnings = warned(json!({}), json!({"rules": [earlier, later]}));
+        assert_eq!(warnings, Vec::<String>::new(), "{earlier} {later}");
+    }
+}
