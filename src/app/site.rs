@@ -12,7 +12,7 @@ use crate::{
     lifecycle::Errands,
     login::{self, Login, UsedStates},
     oidc::Provider,
-    proxy::{self, Proxy, authenticate::SignIn, validity::Judge},
+    proxy::{self, Proxy, validity::Judge},
     renewal::{self, Ledger, Renewals, Spending},
     revocation::Revocations,
     session::{
@@ -215,20 +215,9 @@ fn app_cookies(
     cookies.transpose()
 }
 
+/// The configured keys, or those that were made at this start: what reads the configuration warns of that.
 fn key_ring(config: &Config, lasting: &Lasting) -> Result<Arc<KeyRing>, KeyRingError> {
     if config.session.cookie.keys.is_empty() {
-        let sign_in = config.proxy.authentication.sign_in;
-        if sign_in == SignIn::Never && config.app_cookies.is_empty() {
-            return Ok(lasting.made_keys.clone());
-        }
-        let what = match config.session.store {
-            _ if sign_in == SignIn::Never => "the application's sessions",
-            TokenStore::Cookie => "sessions",
-            TokenStore::Session => "sign-ins under way",
-        };
-        tracing::warn!(
-            "sidecar.cookie.keys: none; one was made, so that {what} end with this process and on no other node count"
-        );
         return Ok(lasting.made_keys.clone());
     }
     KeyRing::new(&config.session.cookie.keys).map(Arc::new)

@@ -12,10 +12,12 @@ use zeroize::Zeroizing;
 use super::value::{Node, Object};
 use crate::{
     domain::{Lifetimes, SecretBytes},
-    session::{self, CookieConfig, KeyRing, KeyRingError, SameSite, TokenStore},
+    proxy::authenticate::SignIn,
+    session::{self, AppCookie, CookieConfig, KeyRing, KeyRingError, SameSite, TokenStore},
 };
 
 const NAME: &str = "KEYCLOAK_ADAPTER_STATE";
+const KEYS: [&str; 4] = ["keys", "name", "same-site", "secure"];
 const KEY_BYTES: usize = 32;
 /// Sessions kept in the process by default.
 const CAPACITY: usize = 100_000;
@@ -45,9 +47,26 @@ fn lifetimes(keys: &Object<'_>) -> Lifetimes {
     Lifetimes { idle, max }
 }
 
+/// Warns where nothing seals what must outlive a restart: a key is made at start then. `apps` are the application's cookies, which are tagged.
+pub(super) fn note_keys(node: &Node<'_>, session: &session::Config, sign_in: SignIn, apps: &[AppCookie]) {
+    let nobody_signs_in = sign_in == SignIn::Never;
+    if !session.cookie.keys.is_empty() || nobody_signs_in && apps.is_empty() {
+        return;
+    }
+    let what = match session.store {
+        _ if nobody_signs_in => "the application's sessions",
+        TokenStore::Cookie => "sessions",
+        TokenStore::Session => "sign-ins under way",
+    };
+    let keys = node.object(&KEYS).at("keys");
+    keys.warn(format!(
+        "none; one is made at each start, so that {what} end with the process and count on no other node"
+    ));
+}
+
 /// The cookies. `public_url` decides what `auto` means for `secure`; `prefix` must lie within the cookie's path.
 pub(super) fn read(root: &Object<'_>, node: &Node<'_>, public_url: Option<&Url>, prefix: &str) -> CookieConfig {
-    let keys = node.object(&["keys", "name", "same-site", "secure"]);
+    let keys = node.object(&KEYS);
     let secure = secure(&keys.at("secure"), public_url);
     let same_site = keys.at("same-site");
     let choices = [("lax", SameSite::Lax), ("none", SameSite::None)];

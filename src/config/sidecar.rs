@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     admin,
-    caller::{self, Origin, SslRequired},
+    caller::{self, Origin, SslRequired, TrustedPeer},
     domain::SecretString,
     login::{self, ResponseMode},
     oidc,
@@ -114,7 +114,7 @@ pub(super) fn read(root: &Object<'_>, env: &dyn Environment) -> Option<Config> {
     let telemetry = telemetry(&keys.at("log"));
     let caller = caller::Config {
         allowed_hosts: allowed_hosts(&keys, public_url.as_ref()),
-        trusted_proxies: keys.at("trusted-proxies").each(|item| item.parse(address::trusted_peer)),
+        trusted_proxies: keys.at("trusted-proxies").each(trusted_proxy),
         public_url: public_url.as_ref().map(Origin::of),
         ssl_required,
         confidential_port: keycloak::confidential_port(root),
@@ -127,6 +127,9 @@ pub(super) fn read(root: &Object<'_>, env: &dyn Environment) -> Option<Config> {
     let app_cookies = app_cookies::read(&keys.at("app-session-cookies"), &session.cookie, gateway.as_ref());
     let more = More { gateway, user, oidc: oidc.as_ref() };
     let proxy = proxy(root, &keys, &listen, read_limits(&limits), more);
+    if let Some(proxy) = &proxy {
+        cookie::note_keys(&keys.at("cookie"), &session, proxy.authentication.sign_in, &app_cookies);
+    }
     Some(Config {
         listen,
         tls,
@@ -176,6 +179,14 @@ fn admin_token(node: &Node<'_>) -> Option<SecretString> {
         return None;
     }
     Some(token)
+}
+
+fn trusted_proxy(node: &Node<'_>) -> Option<TrustedPeer> {
+    let peer = node.parse(address::trusted_peer)?;
+    if matches!(peer, TrustedPeer::Network(network) if network.prefix_len() == 0) {
+        node.warn("is every address: whoever can connect says which address, host and scheme a request came by");
+    }
+    Some(peer)
 }
 
 fn public_url(node: &Node<'_>, ssl_required: SslRequired) -> Option<Url> {

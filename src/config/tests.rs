@@ -31,7 +31,9 @@ fn file(more: Value, sidecar: Value) -> Value {
         "auth-server-url": "https://sso.example.com",
         "resource": "shop-web",
         "credentials": {"secret": "client-secret-value"},
-        "sidecar": {"upstream": "http://127.0.0.1:3000", "public-url": "https://shop.example.com"},
+        "sidecar": {
+            "upstream": "http://127.0.0.1:3000", "public-url": "https://shop.example.com", "cookie": {"keys": [COOKIE_KEY]},
+        },
     });
     lay(&mut tree["sidecar"], sidecar);
     lay(&mut tree, more);

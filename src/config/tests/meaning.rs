@@ -28,7 +28,7 @@ fn the_smallest_file_has_safe_defaults() {
     assert_eq!(config.login.attempt_ttl, Duration::from_secs(900));
     let cookie = &config.session.cookie;
     assert_eq!((cookie.name.as_str(), cookie.path.as_str()), ("KEYCLOAK_ADAPTER_STATE", "/"));
-    assert!(cookie.secure && cookie.same_site == SameSite::Lax && cookie.keys.is_empty());
+    assert!(cookie.secure && cookie.same_site == SameSite::Lax && cookie.keys.len() == 1);
     assert_eq!(config.session.lifetimes.idle, Duration::from_secs(1800));
     assert_eq!(config.session.lifetimes.max, Duration::from_secs(36_000));
     let proxy = &config.proxy;
@@ -261,4 +261,36 @@ fn a_rule_that_can_never_count_is_warned_of_with_the_one_that_takes_its_requests
         let warnings = warned(json!({}), json!({"rules": [earlier, later]}));
         assert_eq!(warnings, Vec::<String>::new(), "{earlier} {later}");
     }
+}
+
+#[test]
+fn without_cookie_keys_what_ends_with_the_process_is_said() {
+    let none = || json!({"cookie": {}});
+    for (more, keys, what) in [
+        (json!({}), none(), "that sessions end"),
+        (json!({"token-store": "session"}), none(), "that sign-ins under way end"),
+        (
+            json!({"bearer-only": true}),
+            json!({"cookie": {}, "app-session-cookies": ["app"]}),
+            "that the application's sessions end",
+        ),
+    ] {
+        let warnings = warned(more, keys);
+        let told = warnings.iter().filter(|line| line.starts_with("sidecar.cookie.keys: none;") && line.contains(what));
+        assert_eq!(told.count(), 1, "{what}: {warnings:?}");
+    }
+    let warnings = warned(json!({"bearer-only": true}), none());
+    assert!(warnings.iter().all(|line| !line.starts_with("sidecar.cookie")), "{warnings:?}");
+}
+
+#[test]
+fn whoever_trusts_every_address_is_warned() {
+    for network in ["0.0.0.0/0", "::/0"] {
+        let warnings = warned(json!({}), json!({"trusted-proxies": ["10.0.0.0/8", network]}));
+        assert!(
+            matches!(warnings.as_slice(), [one] if one.starts_with("sidecar.trusted-proxies[1]: ")),
+            "{warnings:?}"
+        );
+    }
+    assert_eq!(warned(json!({}), json!({"trusted-proxies": ["10.0.0.0/8", "unix"]})), Vec::<String>::new());
 }
