@@ -87,6 +87,9 @@ pub enum KeycloakAdminError {
     #[error("the provider is not configured as a Keycloak realm")]
     NotKeycloak,
     /// The user or the password.
+    #[error("the administrator's name or password is not accepted")]
+    Credentials,
+    /// No sign-in, for another reason: 404 when the administrator's realm is not there.
     #[error("the administrator is refused with status {0}")]
     SignIn(StatusCode),
     /// Some other status; 403 when the administrator may not do it.
@@ -142,8 +145,10 @@ impl Provider {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(header::CONTENT_TYPE, form);
         let answer = self.http.call(request).await?;
-        if answer.status() != StatusCode::OK {
-            return Err(KeycloakAdminError::SignIn(answer.status()));
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::UNAUTHORIZED => return Err(KeycloakAdminError::Credentials),
+            status => return Err(KeycloakAdminError::SignIn(status)),
         }
         let Token { access_token } = parsed(answer.body())?;
         let base = below(auth_server_url, &["admin", "realms", realm])?;

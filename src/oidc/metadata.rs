@@ -78,8 +78,14 @@ pub enum DiscoveryError {
     #[error("discovery names no usable `{0}`")]
     Endpoint(&'static str),
     /// No answer.
-    #[error("discovery cannot be fetched: {0}")]
-    Http(#[from] HttpError),
+    #[error("discovery cannot be fetched from {url}: {error}")]
+    Http {
+        /// What was asked, without user and query.
+        url: String,
+        /// Why there is none.
+        #[source]
+        error: HttpError,
+    },
     /// The document is for another issuer.
     #[error("discovery answers for issuer `{found}` where `{expected}` was asked")]
     Issuer {
@@ -89,11 +95,45 @@ pub enum DiscoveryError {
         found: Issuer,
     },
     /// Not the JSON that it should be.
-    #[error("discovery is not a provider's metadata: {0}")]
-    Malformed(String),
+    #[error("what {url} answers is not a provider's metadata: {why}")]
+    Malformed {
+        /// What was asked, without user and query.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Not 200.
-    #[error("discovery answered with status {0}")]
-    Status(StatusCode),
+    #[error("discovery at {url} answered with status {status}")]
+    Status {
+        /// What was asked, without user and query.
+        url: String,
+        /// What was answered.
+        status: StatusCode,
+    },
+}
+
+impl DiscoveryError {
+    /// The answer of `url` is not what it should be.
+    pub(super) fn malformed(url: &Url, why: impl ToString) -> Self {
+        Self::Malformed { url: without_secrets(url), why: why.to_string() }
+    }
+
+    /// Whether somebody is there who knows of nothing at this address.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Status { status: StatusCode::NOT_FOUND, .. })
+    }
+}
+
+/// An address as logs may hold it: a user, a password or a query may be secret.
+fn without_secrets(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    // These fail for addresses that can have neither.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
 }
 
 impl ProviderId {
@@ -132,7 +172,7 @@ impl Metadata {
     /// When it is not there or may not be believed.
     pub async fn discover(provider: &ProviderId, http: &HttpClient) -> Result<Self, DiscoveryError> {
         let url = provider.discovery_url()?;
-        let document = parse(&fetch_json(http, &url).await?)?;
+        let document = parse(&fetch_json(http, &url).await?).map_err(|error| DiscoveryError::malformed(&url, error))?;
         let found = Issuer::new(document.issuer().as_str());
         match provider.expected_issuer() {
             Some(expected) if *expected != found => {
@@ -167,8 +207,8 @@ impl Metadata {
     }
 }
 
-fn parse(body: &[u8]) -> Result<Document, DiscoveryError> {
-    serde_json::from_slice(body).map_err(|e| DiscoveryError::Malformed(e.to_string()))
+fn parse(body: &[u8]) -> Result<Document, serde_json::Error> {
+    serde_json::from_slice(body)
 }
 
 /// A JSON document by `GET`; the content type is not asked for, since providers differ.
@@ -176,11 +216,12 @@ pub(super) async fn fetch_json(http: &HttpClient, url: &Url) -> Result<Vec<u8>, 
     let mut request = Request::new(Vec::new());
     *request.uri_mut() = url.as_str().parse().map_err(|_| DiscoveryError::Address)?;
     request.headers_mut().insert(header::ACCEPT, http::HeaderValue::from_static("application/json"));
-    let answer = http.call(request).await?;
+    let answer = http.call(request).await;
+    let answer = answer.map_err(|error| DiscoveryError::Http { url: without_secrets(url), error })?;
     if answer.status() == StatusCode::OK {
         Ok(answer.into_body())
     } else {
-        Err(DiscoveryError::Status(answer.status()))
+        Err(DiscoveryError::Status { url: without_secrets(url), status: answer.status() })
     }
 }
 

@@ -221,8 +221,10 @@ impl Snapshot {
 }
 
 fn wire_client(config: &Config, metadata: &Metadata) -> Result<WireClient, DiscoveryError> {
-    let issuer = IssuerUrl::new(metadata.issuer.as_str().to_owned())
-        .map_err(|_| DiscoveryError::Malformed("the issuer is not a URL".to_owned()))?;
+    let issuer = IssuerUrl::new(metadata.issuer.as_str().to_owned()).map_err(|_| DiscoveryError::Malformed {
+        url: metadata.issuer.to_string(),
+        why: "the issuer is not a URL".to_owned(),
+    })?;
     let client_id = openidconnect::ClientId::new(config.client_id.as_str().to_owned());
     let client: WireClient = openidconnect::Client::new(client_id, issuer, JsonWebKeySet::default())
         .set_auth_uri(AuthUrl::from_url(metadata.authorization_endpoint.clone()))

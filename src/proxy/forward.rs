@@ -281,7 +281,7 @@ impl ForwardError {
                 Refusal::BadRequest("The request's body did not arrive.".into())
             }
             Self::Broken(_) | Self::Unasked | Self::Connect(ConnectError::Broken(_)) => Refusal::UpstreamBroken,
-            Self::Connect(ConnectError::Refused(_) | ConnectError::Distrusted(_)) => Refusal::UpstreamUnreachable,
+            Self::Connect(ConnectError::Refused { .. } | ConnectError::Distrusted(_)) => Refusal::UpstreamUnreachable,
             Self::Connect(ConnectError::TimedOut) | Self::TimedOut => Refusal::UpstreamTimeout,
             Self::Unforwardable(_) => Refusal::BadRequest("The request target cannot be forwarded.".into()),
         }

@@ -41,8 +41,14 @@ pub struct Loan {
 #[derive(Debug, Error)]
 pub enum ConnectError {
     /// The application refused, or its name does not resolve.
-    #[error("cannot connect to the application")]
-    Refused(#[source] io::Error),
+    #[error("cannot connect to the application at {address}")]
+    Refused {
+        /// Where it should be.
+        address: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// Nothing answered in time.
     #[error("connecting to the application took too long")]
     TimedOut,
@@ -115,7 +121,10 @@ impl Pool {
                 let stream = tcp(host, *port).await?;
                 handshake(connector.connect(stream).await.map_err(ConnectError::Distrusted)?).await
             }
-            Upstream::Unix(path) => handshake(UnixStream::connect(path).await.map_err(ConnectError::Refused)?).await,
+            Upstream::Unix(path) => {
+                let refused = |source| ConnectError::Refused { address: path.display().to_string(), source };
+                handshake(UnixStream::connect(path).await.map_err(refused)?).await
+            }
         }
     }
 }
@@ -127,8 +136,9 @@ impl Idle {
 }
 
 async fn tcp(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
-    let stream = TcpStream::connect((host, port)).await.map_err(ConnectError::Refused)?;
-    stream.set_nodelay(true).map_err(ConnectError::Refused)?;
+    let refused = |source| ConnectError::Refused { address: format!("{host}:{port}"), source };
+    let stream = TcpStream::connect((host, port)).await.map_err(refused)?;
+    stream.set_nodelay(true).map_err(refused)?;
     Ok(stream)
 }
 

@@ -45,6 +45,17 @@ fn a_realm_stands_below_the_server_whatever_its_name() {
 }
 
 /// What `change` makes of a document in which everything is https, read from a provider that was asked by `scheme`.
+#[test]
+fn an_address_is_told_without_what_may_be_secret_in_it() {
+    let url = Url::parse("https://user:word@sso.example.com:8443/realms/a?key=b#c").unwrap();
+    assert_eq!(without_secrets(&url), "https://sso.example.com:8443/realms/a");
+    let refused = DiscoveryError::malformed(&url, "no JSON");
+    assert_eq!(
+        refused.to_string(),
+        "what https://sso.example.com:8443/realms/a answers is not a provider's metadata: no JSON"
+    );
+}
+
 fn checked(scheme: &str, change: impl Fn(&mut serde_json::Value)) -> Result<Metadata, DiscoveryError> {
     let mut document = json!({
         "issuer": "https://id.example",
@@ -59,7 +70,8 @@ fn checked(scheme: &str, change: impl Fn(&mut serde_json::Value)) -> Result<Meta
         "id_token_signing_alg_values_supported": ["RS256"],
     });
     change(&mut document);
-    let document = parse(document.to_string().as_bytes())?;
+    let url = Url::parse("https://sso.example.com/").unwrap();
+    let document = parse(document.to_string().as_bytes()).map_err(|error| DiscoveryError::malformed(&url, error))?;
     Metadata::checked(Issuer::new("https://id.example"), &document, scheme == "https")
 }
 
