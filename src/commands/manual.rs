@@ -110,7 +110,11 @@ pub(super) const CHECK: Manual = Manual {
         (FAILED, "standard output cannot be written, or the administrator's password cannot be read"),
         USAGE_CODE,
         (UNAVAILABLE, "the identity server, or with an administrator its realm, cannot be asked"),
-        FAULTY,
+        (
+            BAD_CONFIG,
+            "the configuration is faulty: one line for each fault on standard error; or the identity server does not accept the client's \
+             credentials, as standard output tells",
+        ),
     ],
     ..PROGRAM
 };

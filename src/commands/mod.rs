@@ -35,8 +35,9 @@ pub struct Arguments {
 enum Command {
     /// Tell every fault of a configuration, then ask the identity server.
     ///
-    /// Prints warnings, whether the identity server can be reached and what it offers, and the redirect URIs to register there. With an
-    /// administrator of Keycloak also what at the realm stands in a logout's way. Changes nothing.
+    /// Prints warnings, whether the identity server can be reached, what it offers and whether it accepts the client's credentials (it is asked
+    /// for a refresh by a token of nobody, which it may log), and the redirect URIs to register there. With an administrator of Keycloak also
+    /// what at the realm stands in a logout's way. Changes nothing.
     #[command(after_long_help = manual::CHECK.help())]
     Check {
         /// The configuration file.

@@ -1,15 +1,12 @@
 //! A `keycloak.json` as a Java adapter has it, given where a file of ours belongs: what it means here, and the least that must be added to
 //! it. Told by the reader of configurations itself, from the file with that least addition, so that neither can say what the other does not.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use super::{
     Config, Fault, Faults, differences,
     environment::Environment,
     fault::{JsonPath, Report},
-    file,
     keycloak::{Effect, KEYS},
     source, substitute,
 };
@@ -19,7 +16,10 @@ const UPSTREAM: &str = "http://127.0.0.1:3000";
 const PUBLIC_URL: &str = "https://app.example.com";
 const KEY: &str = "${file:/run/secrets/cookie-key}";
 
-/// A file with keys of Keycloak's adapters and without `sidecar`.
+/// Keys that no file for another provider has.
+const OF_KEYCLOAK: [&str; 3] = ["auth-server-url", "realm", "resource"];
+
+/// A file with keys of Keycloak's adapters, which for another provider are a few of the same, and without `sidecar`.
 #[derive(Debug)]
 pub struct AdapterFile {
     /// The keys that mean here what they mean there, in the file's order.
@@ -30,8 +30,8 @@ pub struct AdapterFile {
     pub warnings: Vec<String>,
     /// The keys that are refused or unknown.
     pub refused: Vec<String>,
-    /// Whether the file asks for bearer tokens alone, so that nobody is sent to sign in.
-    pub is_bearer_only: bool,
+    /// Whether it is in the form of Keycloak's adapters: it names a realm, its server, or a client by `resource`.
+    pub is_keycloaks: bool,
     /// The least `sidecar` to add, as JSON with a comma behind it: to be put right after the first `{`.
     pub addition: String,
     /// The file with that addition, in which only the addresses and the key are not yet the operator's; or what else is wrong with it.
@@ -41,14 +41,7 @@ pub struct AdapterFile {
 }
 
 impl AdapterFile {
-    /// Reads the file at `path` with `env` laid over it; `None` when it is no such file.
-    #[must_use]
-    pub fn read(path: &Path, env: &dyn Environment) -> Option<Self> {
-        let text = file::read_text(path, &Report::default()).ok()?;
-        Self::from_json(&text, env)
-    }
-
-    /// Reads `text` as [`AdapterFile::read`] reads a file's.
+    /// Reads a file's `text` with `env` laid over it; `None` when it is no such file.
     #[must_use]
     pub fn from_json(text: &str, env: &dyn Environment) -> Option<Self> {
         let report = Report::default();
@@ -64,7 +57,8 @@ impl AdapterFile {
 
     fn judge(mut tree: Value, keys: &[String], env: &dyn Environment, report: Report) -> Self {
         let otherwise = differences::of(&tree);
-        let (addition, is_bearer_only) = (addition(&tree), is_bearer_only(&tree));
+        let is_keycloaks = OF_KEYCLOAK.iter().any(|key| !tree[*key].is_null());
+        let addition = addition(&tree);
         let is_there = |key: &&String| matches!(effect(key), Some(Effect::Works)) && !tree[key.as_str()].is_null();
         let working: Vec<String> = keys.iter().filter(is_there).cloned().collect();
         tree["sidecar"] = trial(&tree);
@@ -80,7 +74,7 @@ impl AdapterFile {
         };
         let as_they_are = working.into_iter().filter(|key| !is_told(key)).collect();
         let faults = all_faults(&completed);
-        Self { as_they_are, otherwise, warnings, refused, is_bearer_only, addition, completed, faults }
+        Self { as_they_are, otherwise, warnings, refused, is_keycloaks, addition, completed, faults }
     }
 }
 

@@ -174,8 +174,18 @@ impl Config {
         Self::concluded(report, read)
     }
 
+    /// Whether bearer tokens alone count (`bearer-only`), so that nobody is sent to sign in.
+    #[must_use]
+    pub fn is_bearer_only(&self) -> bool {
+        self.proxy.authentication.sign_in == proxy::authenticate::SignIn::Never
+    }
+
     fn read_file(path: &Path, env: &dyn Environment, kept: Option<&Fixed>, report: &Report) -> Option<Self> {
         match file::read_text(path, report) {
+            Ok(text) if text.trim().is_empty() => {
+                report.fault(&JsonPath::default(), format!("the file `{}` is empty", path.display()));
+                None
+            }
             Ok(text) => Self::read_text(&text, env, kept, report),
             Err(error) => {
                 report.fault(&JsonPath::default(), format!("the file `{}` {error}", path.display()));

@@ -8,6 +8,7 @@ mod bearer;
 mod claims;
 mod principal;
 mod client_assertion;
+mod client_question;
 mod client_session;
 mod code_flow;
 mod end_session;
@@ -47,6 +48,7 @@ pub use backchannel::{
 pub use bearer::{Bearer, BearerAudience, BearerError};
 pub use claims::{AccessTokenClaims, IdTokenClaims};
 pub use client_assertion::KeyError;
+pub use client_question::{ClientStanding, QuestionError};
 pub use client_session::ClientSession;
 pub use code_flow::{AttemptSecrets, Authorization, Login, RedeemError, Redemption};
 pub use end_session::RevokeError;

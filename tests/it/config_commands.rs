@@ -14,7 +14,7 @@ use std::{
 use identity_server::{Endpoint, Fault};
 use serde_json::{Value, json};
 
-use crate::support::{Adapter, Options, Program, run_doorward};
+use crate::support::{self, Adapter, Options, Program, run_doorward};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -120,9 +120,30 @@ fn check_asks_the_identity_server_and_tells_what_to_register() {
     server.always(Endpoint::Discovery, Fault::status(404));
     let output = with_file("check", &config);
     assert_eq!(output.status.code(), Some(69));
-    assert!(text(&output.stdout).contains("identity server: ") && text(&output.stdout).contains("404"));
+    let printed = text(&output.stdout);
+    assert!(printed.contains(&format!("identity server: discovery at {}", server.issuer())), "{printed}");
+    assert!(printed.contains("answered with status 404"), "{printed}");
+    // What is to be registered does not hang on the answer.
+    assert!(printed.contains("to register there: redirect URI http://app.test/oauth2/callback\n"), "{printed}");
     server.stop();
     assert_eq!(with_file("check", &config).status.code(), Some(69));
+}
+
+#[test]
+fn check_finds_out_whether_the_identity_server_takes_the_clients_secret() {
+    for options in [Options::keycloak(), Options::default()] {
+        let (_clock, _server, _application, _, config) = options.prepare();
+        let output = with_file("check", &config);
+        let printed = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{printed}");
+        assert!(printed.contains("identity server: it accepts the client's credentials\n"), "{printed}");
+        let wrong = config.to_string().replace(support::SECRET, "another-secret");
+        let output = with_file("check", &serde_json::from_str(&wrong).unwrap());
+        let printed = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(78), "{printed}");
+        assert!(printed.contains("fault: the identity server does not accept the client's credentials"), "{printed}");
+        assert!(!printed.contains("another-secret"), "{printed}");
+    }
 }
 
 #[test]

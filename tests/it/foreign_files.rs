@@ -1,6 +1,9 @@
 //! `doorward check` on files that people bring from elsewhere: a `keycloak.json` without `sidecar`, and what is no JSON of ours.
 
-use std::process::Output;
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
 
 use identity_server::{Endpoint, Fault};
 use serde_json::{Value, json};
@@ -62,7 +65,10 @@ fn a_bare_keycloak_json_is_told_what_to_add_and_that_makes_it_whole() {
     let output = check(&whole);
     let printed = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{printed}{}", text(&output.stderr));
-    assert!(printed.contains("configuration: no fault") && printed.contains("Java adapters: token-store: absent"));
+    let at = |words: &str| printed.find(words).unwrap_or_else(|| panic!("{words}:\n{printed}"));
+    // What is of interest once stands behind what is always.
+    assert!(at("configuration: no fault") < at("to register there") && at("to register there") < at("otherwise than"));
+    assert!(printed.contains("Java adapters: token-store: absent"), "{printed}");
 }
 
 #[test]
@@ -88,7 +94,9 @@ fn an_old_address_of_the_identity_server_is_suspected_when_it_does_not_answer() 
     let old = help(&format!("{}/auth", server.origin()));
     assert!(old.contains("identity server: ") && old.contains("ends in `/auth`: Keycloak 17"), "{old}");
     let other = help(&server.origin());
-    assert!(other.contains("identity server: ") && !other.contains("Keycloak 17"), "{other}");
+    assert!(!other.contains("Keycloak 17") && other.contains("there is no such `realm`"), "{other}");
+    let asked = format!("{}/realms/shop/.well-known/openid-configuration answered with status 404", server.origin());
+    assert!(other.contains(&format!("identity server: discovery at {asked}")), "{other}");
 }
 
 #[test]
@@ -99,8 +107,12 @@ fn an_adapters_file_of_a_service_needs_no_cookie_and_no_redirect() {
     file.as_object_mut().unwrap().remove("credentials");
     let help = text(&check(&file.to_string()).stdout);
     assert!(!help.contains("cookie-key") && !help.contains("/oauth2/callback"), "{help}");
-    assert!(help.contains("nothing to set at Keycloak"), "{help}");
-    assert_eq!(check(&pasted(&help, &file).to_string()).status.code(), Some(0));
+    assert!(help.contains("  Admin URL    ") && !help.contains("Front channel logout"), "{help}");
+    let output = check(&pasted(&help, &file).to_string());
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{printed}");
+    assert!(!printed.contains("redirect URI") && !printed.contains("response-mode"), "{printed}");
+    assert!(printed.contains("to set there: Admin URL http://NODE:9080/ "), "{printed}");
 }
 
 #[test]
@@ -140,5 +152,45 @@ fn a_file_of_another_kind_is_called_by_its_name() {
         let faults = text(&output.stderr);
         assert_eq!((output.status.code(), faults.lines().count()), (Some(78), 1), "{faults}");
         assert!(faults.starts_with("is not JSON") && text(&output.stdout).contains(words), "{content}");
+    }
+}
+
+#[test]
+fn a_file_for_another_provider_is_told_what_to_add_without_words_of_keycloak() {
+    let (_clock, server, _application, _, _) = Options::default().prepare();
+    let file = json!({ "provider-url": server.issuer(), "client-id": "shop", "credentials": { "secret": SECRET } });
+    let output = check(&file.to_string());
+    let (help, faults) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(78), "{help}{faults}");
+    assert!(faults.starts_with("sidecar: is required") && faults.lines().count() == 1, "{faults}");
+    assert!(help.starts_with("This file lacks `sidecar`") && !help.contains("Keycloak"), "{help}");
+    assert!(help.contains("redirect URI              https://app.example.com/oauth2/callback\n"), "{help}");
+    let whole = pasted(&help, &file).to_string().replace("${file:/run/secrets/cookie-key}", KEY);
+    let printed = text(&check(&whole).stdout);
+    assert!(printed.contains("configuration: no fault") && !printed.contains("Java"), "{printed}");
+}
+
+#[test]
+fn a_pipe_is_helped_as_a_file_is() {
+    let (_clock, server, _application, _, _) = Options::keycloak().prepare();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+    command.args(["check", "-c", "/dev/stdin"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(export(&server.origin()).to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(text(&output.stdout).contains("the file of a Keycloak adapter"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_empty_file_is_called_empty_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("adapter.json");
+    for content in ["", "\n \n"] {
+        std::fs::write(&file, content).unwrap();
+        for command in ["check", "serve"] {
+            let output = run_doorward(&[command, "-c", file.to_str().unwrap()]);
+            let told = format!("the file `{}` is empty\n", file.display());
+            assert_eq!((output.status.code(), text(&output.stderr)), (Some(78), told));
+        }
     }
 }

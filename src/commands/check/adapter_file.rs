@@ -1,5 +1,5 @@
-//! A Keycloak adapter's `keycloak.json` given alone: what of it holds here, what is missing, and what to set at Keycloak. The faults go to
-//! standard error as ever, a line each; this help goes to standard output.
+//! A file without `sidecar`, mostly a Keycloak adapter's `keycloak.json`: what of it holds here, what is missing, and what to set at the identity
+//! server. The faults go to standard error as ever, a line each; this help goes to standard output.
 
 use std::{
     io::{self, Write},
@@ -7,27 +7,38 @@ use std::{
     sync::Arc,
 };
 
-use super::ours;
+use super::{ours, tell_failure};
 use crate::{
     config::{AdapterFile, Config},
     domain::{SystemClock, SystemRandom},
-    oidc::{Metadata, Provider, ProviderId},
+    oidc::Provider,
 };
 
 /// Tells everything that can be told without asking anybody.
 pub(super) fn tell(out: &mut impl Write, path: &Path, file: &AdapterFile) -> io::Result<()> {
-    writeln!(
-        out,
-        "This is the file of a Keycloak adapter. Doorward reads it as it stands; what it lacks is `sidecar`."
-    )?;
-    tell_keys(out, file)?;
+    if file.is_keycloaks {
+        writeln!(
+            out,
+            "This is the file of a Keycloak adapter. Doorward reads it as it stands; what it lacks is `sidecar`."
+        )?;
+        tell_keys(out, file)?;
+    } else {
+        writeln!(out, "This file lacks `sidecar`, where all that is Doorward's own stands.")?;
+    }
     tell_addition(out, file)?;
-    tell_registration(out, file)?;
+    match &file.completed {
+        Err(_) => writeln!(out, "\nWhat to set at the identity server is told when nothing is refused any more.")?,
+        Ok(config) if file.is_keycloaks => tell_settings(out, config)?,
+        Ok(config) => tell_addresses(out, config)?,
+    }
     writeln!(out, "\nThen: doorward check -c {0}, and: doorward serve -c {0}", path.display())?;
-    writeln!(
-        out,
-        "From web.xml to rules, what the application is told, logout: docs/migration/keycloak-java-adapter.md"
-    )
+    if file.is_keycloaks {
+        writeln!(
+            out,
+            "From web.xml to rules, what the application is told, logout: docs/migration/keycloak-java-adapter.md"
+        )?;
+    }
+    Ok(())
 }
 
 fn tell_keys(out: &mut impl Write, file: &AdapterFile) -> io::Result<()> {
@@ -70,26 +81,39 @@ fn tell_addition(out: &mut impl Write, file: &AdapterFile) -> io::Result<()> {
     )
 }
 
-fn tell_registration(out: &mut impl Write, file: &AdapterFile) -> io::Result<()> {
-    let Ok(config) = &file.completed else {
-        return writeln!(out, "\nWhat to set at Keycloak is told when nothing is refused any more.");
-    };
-    if file.is_bearer_only {
-        return writeln!(out, "\nThere is nothing to set at Keycloak: with `bearer-only` nobody is sent there.");
-    }
+fn tell_settings(out: &mut impl Write, config: &Config) -> io::Result<()> {
     writeln!(out, "\nTo be set at this client, by the names of Keycloak's console:")?;
     let ours = ours(config);
     for (redirect_uri, after) in ours.redirect_uris.iter().zip(&ours.post_logout_redirect_uris) {
         writeln!(out, "  Valid redirect URIs              {redirect_uri}")?;
         writeln!(out, "  Valid post logout redirect URIs  {after}")?;
     }
-    writeln!(out, "  Front channel logout             off, since it silences the next")?;
+    if !config.is_bearer_only() {
+        writeln!(out, "  Front channel logout             off, since it silences the next")?;
+    }
+    let what = if config.is_bearer_only() {
+        "there \"logout all\" and \"push not before\" are told, which end bearer tokens"
+    } else {
+        "there logouts are told"
+    };
     writeln!(
         out,
         "  Admin URL                        http://NODE:9080/ in place of the application's, with \"admin\": {{ \"listen\": \"0.0.0.0:9080\" }}\n\
-         {:35}in `sidecar`: there logouts are told",
+         {:35}in `sidecar`: {what}",
         ""
     )
+}
+
+fn tell_addresses(out: &mut impl Write, config: &Config) -> io::Result<()> {
+    let ours = ours(config);
+    if !ours.redirect_uris.is_empty() {
+        writeln!(out, "\nTo be registered at the identity server, with your own origin:")?;
+    }
+    for (redirect_uri, after) in ours.redirect_uris.iter().zip(&ours.post_logout_redirect_uris) {
+        writeln!(out, "  redirect URI              {redirect_uri}")?;
+        writeln!(out, "  post-logout redirect URI  {after}")?;
+    }
+    Ok(())
 }
 
 /// What the identity server says when it is asked by the completed file; nothing without one.
@@ -97,22 +121,13 @@ pub(super) async fn tell_provider(out: &mut impl Write, file: &AdapterFile) -> i
     let Ok(config) = &file.completed else {
         return Ok(());
     };
-    let error = match ask(config).await {
-        Ok(metadata) => return writeln!(out, "\nidentity server: issuer {}", metadata.issuer),
-        Err(error) => error,
+    writeln!(out)?;
+    let provider = match Provider::build(config.oidc.clone(), Arc::new(SystemClock), Arc::new(SystemRandom)) {
+        Ok(provider) => provider,
+        Err(error) => return writeln!(out, "identity server: {error}"),
     };
-    writeln!(out, "\nidentity server: {error}")?;
-    if matches!(&config.oidc.provider, ProviderId::Keycloak { auth_server_url, .. } if auth_server_url.path() == "/auth")
-    {
-        writeln!(
-            out,
-            "  `auth-server-url` ends in `/auth`: Keycloak 17 and later has that only where `http-relative-path` says so"
-        )?;
+    match provider.discover().await {
+        Ok(metadata) => writeln!(out, "identity server: issuer {}", metadata.issuer),
+        Err(error) => tell_failure(out, &config.oidc.provider, &error),
     }
-    Ok(())
-}
-
-async fn ask(config: &Config) -> Result<Metadata, String> {
-    let provider = Provider::build(config.oidc.clone(), Arc::new(SystemClock), Arc::new(SystemRandom));
-    provider.map_err(|error| error.to_string())?.discover().await.map_err(|error| error.to_string())
 }

@@ -1,13 +1,6 @@
 //! Files of other programs that people give to `check` when they come from there: what such a file is, and what to do with it.
 
-use std::{
-    fs::File,
-    io::{self, Read, Write},
-    path::Path,
-};
-
-/// What tells a file stands at its beginning, if anywhere.
-const LOOKED_AT: u64 = 64 * 1024;
+use std::io::{self, Write};
 
 /// What tells a file, by its whole text, and what to say of it.
 type Foreign = (fn(&str) -> bool, &'static str);
@@ -67,13 +60,6 @@ const FOREIGN: [Foreign; 10] = [
         "This is YAML; the file must be JSON. The keys stay the same.",
     ),
 ];
-
-/// The beginning of a file.
-pub(super) fn text_of(path: &Path) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LOOKED_AT).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
 
 /// Tells what the file is, if it is known.
 pub(super) fn tell(out: &mut impl Write, text: &str) -> io::Result<()> {

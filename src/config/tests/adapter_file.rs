@@ -105,5 +105,7 @@ fn the_addition_makes_every_such_file_whole() {
 #[test]
 fn what_is_no_keycloak_realm_has_no_past_in_java() {
     let plain = json!({"provider-url": "https://sso.example.com", "client-id": "a", "credentials": {"secret": "b"}});
-    assert_eq!(read(&plain).expect("a file of an adapter").otherwise, []);
+    let file = read(&plain).expect("a file without `sidecar`");
+    assert_eq!(file.otherwise, []);
+    assert!(!file.is_keycloaks && told(json!({})).is_keycloaks);
 }
