@@ -75,7 +75,7 @@ impl KeySource {
             return Ok(());
         }
         let body = fetch_json(&self.http, jwks_uri).await?;
-        let keys = KeySet::parse(&body).map_err(|error| DiscoveryError::malformed(jwks_uri, error))?;
+        let keys = KeySet::parse(&body).map_err(|error| DiscoveryError::malformed(jwks_uri, &error))?;
         tracing::debug!(usable = keys.len(), skipped = keys.skipped(), "the provider's keys were read");
         if keys.is_empty() {
             tracing::warn!(skipped = keys.skipped(), "the provider has no key that could verify a token");

@@ -1,5 +1,7 @@
 //! Discovery: what the provider says of itself (OpenID Connect Discovery 1.0), checked before it is believed.
 
+use std::fmt;
+
 use http::{Request, StatusCode, header};
 use openidconnect::{
     AdditionalProviderMetadata, ProviderMetadata,
@@ -114,7 +116,7 @@ pub enum DiscoveryError {
 
 impl DiscoveryError {
     /// The answer of `url` is not what it should be.
-    pub(super) fn malformed(url: &Url, why: impl ToString) -> Self {
+    pub(super) fn malformed(url: &Url, why: &dyn fmt::Display) -> Self {
         Self::Malformed { url: without_secrets(url), why: why.to_string() }
     }
 
@@ -172,7 +174,8 @@ impl Metadata {
     /// When it is not there or may not be believed.
     pub async fn discover(provider: &ProviderId, http: &HttpClient) -> Result<Self, DiscoveryError> {
         let url = provider.discovery_url()?;
-        let document = parse(&fetch_json(http, &url).await?).map_err(|error| DiscoveryError::malformed(&url, error))?;
+        let document =
+            parse(&fetch_json(http, &url).await?).map_err(|error| DiscoveryError::malformed(&url, &error))?;
         let found = Issuer::new(document.issuer().as_str());
         match provider.expected_issuer() {
             Some(expected) if *expected != found => {

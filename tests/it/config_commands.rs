@@ -157,15 +157,18 @@ fn check_and_serve_name_a_key_that_does_nothing() {
     assert!(program.printed().contains("turn-off-change-session-id-on-login"));
 }
 
+/// Path; inode, owner and mode; when it was changed; bytes.
+type State = (PathBuf, (u64, u32, u32), (i64, i64), Vec<u8>);
+
 /// All that could have been changed of a directory and of what is in it.
-fn state_of(directory: &Path) -> Vec<(PathBuf, u64, u32, u32, i64, i64, Vec<u8>)> {
+fn state_of(directory: &Path) -> Vec<State> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> = entries.chain([directory.to_owned()]).collect();
     paths.sort();
     let state = |path: PathBuf| {
         let found = fs::metadata(&path).unwrap();
         let bytes = if found.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
-        (path, found.ino(), found.uid(), found.mode(), found.mtime(), found.mtime_nsec(), bytes)
+        (path, (found.ino(), found.uid(), found.mode()), (found.mtime(), found.mtime_nsec()), bytes)
     };
     paths.into_iter().map(state).collect()
 }

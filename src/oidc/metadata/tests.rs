@@ -49,7 +49,7 @@ fn a_realm_stands_below_the_server_whatever_its_name() {
 fn an_address_is_told_without_what_may_be_secret_in_it() {
     let url = Url::parse("https://user:word@sso.example.com:8443/realms/a?key=b#c").unwrap();
     assert_eq!(without_secrets(&url), "https://sso.example.com:8443/realms/a");
-    let refused = DiscoveryError::malformed(&url, "no JSON");
+    let refused = DiscoveryError::malformed(&url, &"no JSON");
     assert_eq!(
         refused.to_string(),
         "what https://sso.example.com:8443/realms/a answers is not a provider's metadata: no JSON"
@@ -71,7 +71,7 @@ fn checked(scheme: &str, change: impl Fn(&mut serde_json::Value)) -> Result<Meta
     });
     change(&mut document);
     let url = Url::parse("https://sso.example.com/").unwrap();
-    let document = parse(document.to_string().as_bytes()).map_err(|error| DiscoveryError::malformed(&url, error))?;
+    let document = parse(document.to_string().as_bytes()).map_err(|error| DiscoveryError::malformed(&url, &error))?;
     Metadata::checked(Issuer::new("https://id.example"), &document, scheme == "https")
 }
 
