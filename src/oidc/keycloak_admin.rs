@@ -102,6 +102,11 @@ struct Token {
     access_token: String,
 }
 
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Representation {
@@ -145,14 +150,21 @@ impl Provider {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(header::CONTENT_TYPE, form);
         let answer = self.http.call(request).await?;
-        match answer.status() {
-            StatusCode::OK => {}
-            StatusCode::UNAUTHORIZED => return Err(KeycloakAdminError::Credentials),
-            status => return Err(KeycloakAdminError::SignIn(status)),
+        if answer.status() != StatusCode::OK {
+            return Err(sign_in_refused(answer.status(), answer.body()));
         }
         let Token { access_token } = parsed(answer.body())?;
         let base = below(auth_server_url, &["admin", "realms", realm])?;
         Ok(KeycloakAdmin { provider: self, base, token: SecretString::new(access_token) })
+    }
+}
+
+/// A wrong name or password is `invalid_grant`: with 401 by most releases, with 400 by Keycloak 26.7.
+fn sign_in_refused(status: StatusCode, body: &[u8]) -> KeycloakAdminError {
+    let names = |error: &str| parsed::<Refusal>(body).is_ok_and(|refusal| refusal.error == error);
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED if names("invalid_grant") => KeycloakAdminError::Credentials,
+        status => KeycloakAdminError::SignIn(status),
     }
 }
 
@@ -234,4 +246,24 @@ fn below(base: &Url, segments: &[&str]) -> Result<Url, KeycloakAdminError> {
 
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, KeycloakAdminError> {
     serde_json::from_slice(body).map_err(|_| KeycloakAdminError::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_invalid_grant_is_about_the_administrators_name_or_password() {
+        let grant = r#"{"error":"invalid_grant","error_description":"Invalid user credentials"}"#;
+        for (status, body, is_theirs) in [
+            (400, grant, true),
+            (401, grant, true),
+            (404, r#"{"error":"Realm does not exist"}"#, false),
+            (401, r#"{"error":"invalid_client"}"#, false),
+            (400, "<html>", false),
+        ] {
+            let error = sign_in_refused(StatusCode::from_u16(status).unwrap(), body.as_bytes());
+            assert_eq!(matches!(error, KeycloakAdminError::Credentials), is_theirs, "{status}: {error}");
+        }
+    }
 }

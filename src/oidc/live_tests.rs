@@ -276,7 +276,7 @@ async fn what_an_administrator_may_not_see_is_told_apart() {
     let scene = Scene::realm();
     scene.server.next(Endpoint::Unknown, Fault::status(401));
     let refused = scene.provider.keycloak_admin(&administrator()).await;
-    assert!(matches!(refused, Err(KeycloakAdminError::Credentials)));
+    assert!(matches!(refused, Err(KeycloakAdminError::SignIn(http::StatusCode::UNAUTHORIZED))));
     scene.server.next(Endpoint::Unknown, said(&json!({"access_token": "admin"})));
     let admin = scene.provider.keycloak_admin(&administrator()).await.unwrap();
     scene.server.next(Endpoint::Unknown, said(&json!([])));
