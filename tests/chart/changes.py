@@ -19,6 +19,8 @@ CHANGES = [
     (BASE, {"config": {"sidecar": {"headers": {"X-Forwarded-Name": "name"}}}}, False),
     (BASE, {"publicUrl": "https://other.example.com"}, False),
     (BASE, {"trustedProxies": ["10.0.0.0/8"]}, False),
+    (BASE | {"keycloak": BASE["keycloak"] | {"authServerUrl": "/auth"}}, {"publicUrl": "https://other.example.com"}, True),
+    (GIVEN, {"reload": "hot", "truststore.pem": GIVEN["tls"]["certificate"].replace("MIIB", "MIIC")}, False),
     (GIVEN, {"reload": "hot", "clientSecret.value": "another"}, False),
 ]
 

@@ -15,7 +15,7 @@ RELEASE, NAMESPACE = "shop", "web"
 WARNING = 2
 
 
-class Strict(yaml.SafeLoader):
+class Strict(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """YAML in which a key stands once: Kubernetes would take the last of two in silence."""
 
     def construct_mapping(self, node, deep=False):

@@ -7,35 +7,9 @@ names, labels and numbers of ports, not by where they stand in a template.
 import json
 import re
 
+import exposure
 from chart import NAMESPACE, RELEASE
-
-DOORWARD = "doorward"
-
-
-def adapter(rendered):
-    """The configuration that was rendered, as an object."""
-    found = rendered.one("ConfigMap")
-    return json.loads(found["data"]["adapter.json"]) if found else {}
-
-
-def template(rendered):
-    """The pod template, whoever's Deployment it is in."""
-    deployments = rendered.all("Deployment")
-    return deployments[0]["spec"]["template"] if len(deployments) == 1 else None
-
-
-def containers(rendered):
-    spec = template(rendered)["spec"]
-    return spec.get("initContainers", []) + spec["containers"]
-
-
-def doorward(rendered):
-    return next((one for one in containers(rendered) if one["name"] == DOORWARD), {})
-
-
-def port_of(address):
-    return int(address.rsplit(":", 1)[1])
-
+from objects import DOORWARD, adapter, containers, doorward, port_of, template
 
 def every_object_is_in_the_release(rendered, values):
     if values.get("mode") == "include":
@@ -135,7 +109,7 @@ def doorward_is_started_and_probed(rendered, values):
 
 def it_has_time_to_end(rendered, values):
     spec, shutdown = template(rendered)["spec"], values.get("shutdown", {})
-    least = shutdown.get("endpointsSeconds", 5) + adapter(rendered)["sidecar"]["limits"]["drain"] + 20
+    least = shutdown.get("endpointsSeconds", 5) + adapter(rendered)["sidecar"]["limits"]["drain"] + 25
     least += shutdown.get("applicationSeconds", 30) if values.get("mode", "sidecar") != "proxy" else 0
     if spec.get("terminationGracePeriodSeconds", 30) < least:
         yield f"the grace period is {spec.get('terminationGracePeriodSeconds')} s, and {least} s are needed"
@@ -320,7 +294,7 @@ def notes_say_what_to_do(rendered, values):
 
 ALL = [
     every_object_is_in_the_release, the_objects_are_there, pods_are_restricted, doorward_is_where_the_mode_says,
-    doorward_is_started_and_probed, it_has_time_to_end, selectors_choose_the_pods, services_lead_to_listeners, routes_lead_to_the_service,
+    *exposure.ALL, doorward_is_started_and_probed, it_has_time_to_end, selectors_choose_the_pods, services_lead_to_listeners, routes_lead_to_the_service,
     policies_admit_who_is_named, budgets_let_nodes_be_drained, paths_are_on_volumes, the_application_is_reached,
     volumes_and_accounts_are_there, changes_arrive_as_it_was_said, notes_say_what_to_do,
 ]

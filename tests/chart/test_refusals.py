@@ -1,13 +1,21 @@
 """Values that cannot work are refused, by a message that begins with the value to change."""
 
 import copy
+import functools
+import re
 import unittest
 
 import chart
+import exposure
+import objects
+import schemas
 
 BASE = chart.values_of(chart.CHART / "ci/sidecar-keycloak-values.yaml")
 PROXY = chart.values_of(chart.CHART / "ci/proxy-keycloak-values.yaml")
 GIVEN = chart.values_of(chart.CHART / "ci/sidecar-given-secrets-values.yaml")
+
+# Without a client secret: other credentials are to be given.
+OTHER = {**BASE, "clientSecret": {}}
 
 # What the schema refuses: a path, a value there, and what of the path must be named.
 WRONG_VALUES = [
@@ -22,6 +30,7 @@ WRONG_VALUES = [
     ("service.type", "ExternalName"), ("service.sessionAffinity", "Cookie"), ("adminService.type", "LoadBalancer"),
     ("networkPolicy.identityServer", [{}]), ("networkPolicy.identityServer", [{"ip": "10.0.0.0/8"}]), ("networkPolicy.nodes", ["10.0.0.1"]),
     ("ingress.hosts", []), ("httpRoute.enabled", "true"), ("podMonitor.interval", "30"), ("podDisruptionBudget.minAvailable", "two"),
+    ("config", {"credentials": "hush"}), ("config", {"sidecar": None}), ("config", {"sidecar": {"admin": []}}),
     ("serviceAccount.automount", True), ("replicaCount", 2), ("podLabels.app", 3),
 ]
 
@@ -51,7 +60,8 @@ IMPOSSIBLE = [
     (BASE, {"replicas": None, "cookieKeys.existingSecret": ""}, "cookieKeys.existingSecret: is needed"),
     (BASE, {"ports.admin": 8080}, "ports.admin: must not be"),
     (BASE, {"application.port": 9080}, "application.port: must be neither"),
-    (BASE, {"terminationGracePeriodSeconds": 30}, "terminationGracePeriodSeconds: must be at least 80"),
+    (BASE, {"terminationGracePeriodSeconds": 30}, "terminationGracePeriodSeconds: must be at least 85"),
+    (BASE, {"terminationGracePeriodSeconds": 99, "config": {"socket-timeout-millis": 24500}}, "terminationGracePeriodSeconds: must be at least 100"),
     (PROXY, {"podDisruptionBudget.minAvailable": 2}, "podDisruptionBudget.minAvailable: must be less"),
     (BASE, {"keycloak.registerNode": True, "networkPolicy.identityServer": []}, "networkPolicy.identityServer: must name"),
     (BASE, {"keycloak.registerNode": True, "publicClient": True, "clientSecret.existingSecret": ""}, "keycloak.registerNode: has no effect"),
@@ -64,8 +74,86 @@ IMPOSSIBLE = [
     (BASE, {"config": {"sidecar": {"listen": "0.0.0.0:80"}}}, "config.sidecar.listen: is written by the chart; set ports.public"),
     (BASE, {"config": {"sidecar": {"cookie": {"keys": ["x"]}}}}, "config.sidecar.cookie.keys: is written by the chart"),
     (BASE, {"config": {"sidecar": {"admin": {"tls": {}}}}}, "config.sidecar.admin.tls: is written by the chart"),
-    (BASE, {"config": {"credentials": {"secret": "hush"}}}, "config.credentials.secret: would stand in a ConfigMap"),
-    (BASE, {"config": {"sidecar": {"provider": {"client-secret": "hush"}}}}, "config.sidecar.provider.client-secret: would stand in a ConfigMap"),
+    (BASE, {"config": {"realm": ""}}, "config.realm: is written by the chart; set keycloak.realm"),
+    (BASE, {"config": {"sidecar": {"listen": None}}}, "config.sidecar.listen: is written by the chart; set ports.public"),
+    (BASE, {"config": {"credentials": {"secret": "${env.SECRET}"}}}, "config.credentials.secret: cannot stand beside clientSecret"),
+    (BASE, {"config": {"credentials": {"jwt": {"client-keystore-file": "/x"}}}}, "config.credentials: cannot stand beside clientSecret"),
+    (BASE, {"config": {"sidecar": {"provider": {"private-key-file": "/x"}}}}, "config.sidecar.provider.private-key-file: cannot stand beside"),
+    (OTHER, {"config": {"credentials": {"secret": "${env.SECRET:hush}"}}}, "config.credentials.secret: would stand in a ConfigMap"),
+    (OTHER, {"config": {"credentials": {"secret": "hush${"}}}, "config.credentials.secret: would stand in a ConfigMap"),
+    (OTHER, {"config": {"credentials": {"secret": "${env.A:${env.B:hush}}"}}}, "config.credentials.secret: would stand in a ConfigMap"),
+    (OTHER, {"config": {"credentials": {"secret": 8}}}, "config.credentials.secret: would stand in a ConfigMap"),
+    (BASE, {"config": {"proxy-url": "http://user:hush@proxy:3128"}}, "config.proxy-url: would stand in a ConfigMap"),
+    (BASE, {"config": {"proxy-url": "http://user:${env.X:hush}@proxy:3128"}}, "config.proxy-url: would stand in a ConfigMap"),
+    (BASE, {"config": {"proxy-url": "http://hush@proxy:3128"}}, "config.proxy-url: would stand in a ConfigMap"),
+    (BASE, {"config": {"proxy-url": "user:hu/sh@proxy:3128"}}, "config.proxy-url: would stand in a ConfigMap"),
+    (BASE, {"config": {"sidecar": {"reload-interval": "0s"}}}, "config.sidecar.reload-interval: must not be 0"),
+    (BASE, {"config": {"sidecar": {"reload-interval": 0}}}, "config.sidecar.reload-interval: must not be 0"),
+    (BASE, {"adminToken.value": 20 * "x", "fullnameOverride": "shop-doorward"}, "clientSecret.existingSecret: bears the name"),
+    (GIVEN, {"ingress.tlsSecret": "shop-doorward"}, "ingress.tlsSecret: bears the name"),
+    (BASE, {"truststore.existingConfigMap": "shop-doorward"}, "truststore.existingConfigMap: bears the name"),
+    (BASE, {"service.nodePort": 30080}, "service.nodePort: is for"),
+    (BASE, {"service.externalTrafficPolicy": "Local"}, "service.externalTrafficPolicy: is for"),
+    (BASE, {"podDisruptionBudget.maxUnavailable": 0}, "podDisruptionBudget.maxUnavailable: must not be 0"),
+    (BASE, {"podDisruptionBudget.maxUnavailable": "0%"}, "podDisruptionBudget.maxUnavailable: must not be 0"),
+    (BASE, {"podDisruptionBudget.minAvailable": "100%"}, "podDisruptionBudget.minAvailable: must leave"),
+    (BASE, {"replicas": 3, "podDisruptionBudget.minAvailable": "67%"}, "podDisruptionBudget.minAvailable: must leave"),
+]
+
+# What looks like one of these, and goes.
+POSSIBLE = [
+    (OTHER, {"config": {"credentials": {"secret": "${env.SECRET}"}}}),
+    (OTHER, {"config": {"credentials": {"secret": "${env.A,env.B:${file:/run/${env.C}/secret}}"}}}),
+    (OTHER, {"config": {"sidecar": {"provider": {"private-key-file": "/x"}}}}),
+    (BASE, {"config": {"credentials": {"provider": "jwt", "jwt": {"client-keystore-file": "/x"}}}}),
+    (BASE, {"config": {"proxy-url": "http://proxy:3128"}}),
+    (BASE, {"config": {"proxy-url": "http://${env.USER}:${env.WORD}@proxy:3128"}}),
+    (BASE, {"config": {"proxy-url": "http://user:${file:/x}@proxy:3128"}}),
+    (BASE, {"reload": "restart", "config": {"sidecar": {"reload-interval": "0s"}}}),
+    (BASE, {"config": {"sidecar": {"reload-interval": "500ms"}}}),
+    (BASE, {"replicas": 3, "podDisruptionBudget.minAvailable": "66%"}),
+    (BASE, {"service.type": "NodePort", "service.nodePort": 30080, "service.externalTrafficPolicy": "Local"}),
+    (BASE, {"strategy": {"type": "Recreate"}}),
+    # Names that YAML would take for something else.
+    (BASE, {"clientSecret": {"existingSecret": "123", "key": "true"}, "cookieKeys": {"existingSecret": "1e3", "keys": ["1", "null"]},
+            "priorityClassName": "0", "serviceAccount.name": "007", "ingress": {"enabled": True, "className": "1", "tlsSecret": "2"},
+            "fullnameOverride": "123", "nameOverride": "456"}),
+    (BASE, {"truststore": {"existingConfigMap": "123", "key": "1"}, "podMonitor.enabled": True, "networkPolicy.nodes": ["10.0.0.0/8"]}),
+]
+
+# Keys of `adapter.json` that the chart writes from values of their own, and that value.
+OWN_KEYS = {
+    "realm": "keycloak.realm", "auth-server-url": "keycloak.authServerUrl", "resource": "keycloak.resource",
+    "register-node-at-startup": "keycloak.registerNode", "register-node-period": "keycloak.registerPeriod", "provider-url": "provider.url",
+    "client-id": "provider.clientId", "public-client": "publicClient", "token-store": "tokenStore", "truststore": "truststore.existingSecret",
+    "truststore-password": "truststore.passwordKey", "sidecar.listen": "ports.public", "sidecar.upstream": "upstream.url",
+    "sidecar.public-url": "publicUrl", "sidecar.trusted-proxies": "trustedProxies", "sidecar.persist": "persist.enabled",
+    "sidecar.tls": "tls.existingSecret", "sidecar.cookie.keys": "cookieKeys.existingSecret", "sidecar.limits.drain": "shutdown.drainSeconds",
+    "sidecar.admin.listen": "adminAddress", "sidecar.admin.token": "adminToken.existingSecret", "sidecar.admin.tls": "adminTls.existingSecret",
+}
+
+# Keys whose values the program reads as secrets, and that have no value of their own here.
+SECRET_KEYS = [
+    "credentials.secret", "credentials.secret-jwt.secret", "credentials.jwt.client-keystore-password", "credentials.jwt.client-key-password",
+    "client-keystore-password", "client-key-password", "sidecar.provider.client-secret", "sidecar.provider.private-key",
+]
+
+# Names in the program that sound like secrets and are switches.
+NO_SECRETS = {"expose-token", "forward-access-token", "always-refresh-token"}
+
+
+def nested(path, value):
+    """The mapping in which the value stands at a dotted path."""
+    for name in reversed(path.split(".")):
+        value = {name: value}
+    return value
+
+
+ALL = [
+    *IMPOSSIBLE,
+    *((BASE, {"config": nested(path, "other")}, f"config.{path}: is written by the chart; set {value}") for path, value in OWN_KEYS.items()),
+    *((OTHER if path.startswith(("credentials", "sidecar")) else BASE, {"config": nested(path, "hush")},
+       f"config.{path}: would stand in a ConfigMap") for path in SECRET_KEYS),
 ]
 
 
@@ -77,8 +165,27 @@ def changed(base, changes):
         here = values
         for name in parents:
             here = here.setdefault(name, {})
-        here[last] = value
+        here[last] = copy.deepcopy(value)
     return values
+
+
+@functools.cache
+def said():
+    """The refusals, without the words around them."""
+    return [chart.render(chart.CHART, changed(base, changes)).error.split("doorward: ")[-1] for base, changes, _ in ALL]
+
+
+def wrong(copy, base, changes):
+    """Why these values cannot be rendered, or what of it Kubernetes would not take."""
+    rendered = chart.render(copy, changed(base, changes))
+    if rendered.error:
+        yield rendered.error
+    for thing in rendered.objects:
+        yield from schemas.complaints(thing, schemas.VERSIONS[-1:])
+        # Kubernetes minds, and its schema does not tell.
+        strategy = thing["spec"]["strategy"] if thing["kind"] == "Deployment" else {}
+        if "rollingUpdate" in strategy and strategy["type"] != "RollingUpdate":
+            yield f"rollingUpdate stands beside {strategy['type']}"
 
 
 class Refusals(unittest.TestCase):
@@ -92,13 +199,41 @@ class Refusals(unittest.TestCase):
                 self.assertNotIn("template", error)
 
     def test_what_cannot_stand_together_is_refused_by_the_name_of_the_value_to_change(self):
-        for base, changes, beginning in IMPOSSIBLE:
+        for base, changes, beginning in ALL:
             with self.subTest(changes=changes):
                 self.assertIn(f"doorward: {beginning}", chart.render(chart.CHART, changed(base, changes)).error)
 
     def test_no_message_shows_a_secret(self):
-        for base, changes, _ in IMPOSSIBLE:
+        for base, changes, _ in ALL:
             self.assertNotIn("hush", chart.render(chart.CHART, changed(base, changes)).error)
+
+    def test_no_refusal_is_left_out(self):
+        text = (chart.CHART / "templates/_validate.tpl").read_text()
+        messages = re.findall(r'"doorward\.refuse" (?:\(printf )?"((?:[^"\\]|\\.)*)"', text)
+        self.assertEqual(len(messages), text.count('include "doorward.refuse"'))
+        for message in messages:
+            pattern = ".*".join(map(re.escape, message.split("%s")))
+            self.assertTrue(any(re.match(pattern, error) for error in said()), message)
+
+    def test_the_keys_that_the_chart_writes_are_its_own(self):
+        written = set()
+        for file in chart.COMBINATIONS:
+            values = chart.values_of(file)
+            adapter = objects.adapter(chart.render_combination(chart.CHART, values))
+            own = {".".join(path) for path, _ in exposure.leaves(values.get("config", {}))}
+            written |= {".".join(path) for path, _ in exposure.leaves(adapter)} - own
+        known = {*OWN_KEYS, "credentials.secret"}
+        self.assertEqual({path for path in written if not any(f"{path}.".startswith(f"{key}.") for key in known)}, set())
+
+    def test_the_keys_that_the_program_calls_secret_are_known(self):
+        named = "\n".join(file.read_text() for file in (chart.ROOT / "src/config").glob("*.rs"))
+        called = set(re.findall(r'"([a-z-]*(?:secret|password|private-key|token))"', named)) - NO_SECRETS
+        self.assertEqual(called - {path.split(".")[-1] for path in [*OWN_KEYS, *SECRET_KEYS]}, set())
+
+    def test_what_looks_like_one_of_these_and_works_is_taken_and_is_valid_to_kubernetes(self):
+        for base, changes in POSSIBLE:
+            with self.subTest(changes=changes):
+                self.assertEqual(list(wrong(chart.CHART, base, changes)), [])
 
     def test_the_bases_are_taken_as_they_are(self):
         for base in (BASE, PROXY, GIVEN):

@@ -37,7 +37,7 @@ sleep:
 {{- define "doorward.scheduling" -}}
 {{- range $key := list "imagePullSecrets" "nodeSelector" "affinity" "tolerations" "hostAliases" "priorityClassName" }}
 {{- with index $.Values $key }}
-{{ $key }}: {{ if kindIs "string" . }}{{ . }}{{ else }}{{ toYaml . | nindent 2 }}{{ end }}
+{{ $key }}: {{ if kindIs "string" . }}{{ . | quote }}{{ else }}{{ toYaml . | nindent 2 }}{{ end }}
 {{- end }}
 {{- end }}
 {{- with .Values.topologySpreadConstraints }}
@@ -51,4 +51,11 @@ topologySpreadConstraints:
     {{- end }}
   {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* Helm lays values over the defaults: whoever asks for `Recreate` still has the default's `rollingUpdate`, which Kubernetes refuses beside it. */}}
+{{- define "doorward.strategy" -}}
+{{- $strategy := deepCopy .Values.strategy -}}
+{{- if ne (toString $strategy.type) "RollingUpdate" }}{{ $_ := unset $strategy "rollingUpdate" }}{{ end -}}
+{{- toYaml $strategy -}}
 {{- end -}}

@@ -1,5 +1,5 @@
 {{/*
-What things are called, and the labels that they bear.
+What things are called, and the labels that they bear. Names are quoted wherever they stand: `123` and `true` are names, too.
 */}}
 
 {{- define "doorward.name" -}}
@@ -35,14 +35,14 @@ What things are called, and the labels that they bear.
 {{- if eq .Values.mode "include" -}}
 {{- toYaml .Values.include.selectorLabels -}}
 {{- else -}}
-app.kubernetes.io/name: {{ include "doorward.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "doorward.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 {{- end -}}
 
 {{- define "doorward.labels" -}}
-app.kubernetes.io/name: {{ include "doorward.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "doorward.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}

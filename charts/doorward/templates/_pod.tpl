@@ -83,7 +83,7 @@ httpGet:
     defaultMode: 0444
     sources:
       - configMap:
-          name: {{ include "doorward.fullname" . }}
+          name: {{ include "doorward.fullname" . | quote }}
           items:
             - key: adapter.json
               path: adapter.json
@@ -97,7 +97,7 @@ httpGet:
 {{- if .Values.persist.enabled }}
 - name: doorward-ended
   emptyDir:
-    sizeLimit: {{ .Values.persist.sizeLimit }}
+    sizeLimit: {{ .Values.persist.sizeLimit | quote }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
@@ -106,10 +106,10 @@ httpGet:
 
 {{- define "doorward.source" -}}
 - {{ .kind }}:
-    name: {{ .name }}
+    name: {{ .name | quote }}
     items:
       {{- range $path, $key := .items }}
-      - key: {{ $key }}
+      - key: {{ $key | quote }}
         path: {{ $path }}
       {{- end }}
 {{- end -}}
@@ -164,15 +164,19 @@ httpGet:
 {{- define "doorward.podAnnotations" -}}
 {{- $counts := include "doorward.fixed" . -}}
 {{- if eq .Values.reload "restart" -}}
-{{- $counts = printf "%s%s" (include "doorward.adapter" .) (include "doorward.secretData" .) -}}
+{{- $counts = printf "%s%s%s" (include "doorward.adapter" .) .Values.truststore.pem (include "doorward.secretData" .) -}}
 {{- end -}}
 checksum/doorward: {{ $counts | sha256sum }}
 {{- end -}}
 
-{{/* What the configuration says under the keys that count from the next start on: src/config/provenance.rs, `FIXED`. */}}
+{{/* What the configuration says under the keys that count from the next start on: src/config/provenance.rs, `FIXED` and `PUBLIC_URL`. */}}
 {{- define "doorward.fixed" -}}
 {{- $adapter := include "doorward.adapter" . | fromJson -}}
-{{- range include "doorward.fixedKeys" . | fromYamlArray }}
+{{- $keys := include "doorward.fixedKeys" . | fromYamlArray -}}
+{{- if hasPrefix "/" (index $adapter "auth-server-url" | toString) -}}
+{{- $keys = append $keys "sidecar.public-url" -}}
+{{- end -}}
+{{- range $keys }}
 {{ . }}={{ include "doorward.configAt" (dict "config" $adapter "path" .) }}
 {{- end }}
 {{- end -}}
@@ -207,10 +211,14 @@ checksum/doorward: {{ $counts | sha256sum }}
 - sidecar.tls
 {{- end -}}
 
-{{/* How long a pod may take to end. 20 s: what Doorward has under way with the identity server, its registration, and its loops. */}}
+{{/*
+How long a pod may take to end. When the public listener has finished, Doorward gives the admin listener 5 s, what is under way with the
+identity server one request's time (`socket-timeout-millis`, 10 s) and its loops 5 s; 5 s more, so that the kubelet need not hurry it.
+*/}}
 {{- define "doorward.gracePeriod" -}}
 {{- $shutdown := .Values.shutdown -}}
-{{- $sum := add $shutdown.endpointsSeconds $shutdown.drainSeconds 20 -}}
+{{- $request := div (add (int (default 10000 (index .Values.config "socket-timeout-millis"))) 999) 1000 -}}
+{{- $sum := add $shutdown.endpointsSeconds $shutdown.drainSeconds 5 (max 10 $request) 5 5 -}}
 {{- if ne .Values.mode "proxy" }}{{ $sum = add $sum $shutdown.applicationSeconds }}{{ end -}}
 {{- $sum -}}
 {{- end -}}

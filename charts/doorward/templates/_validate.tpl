@@ -53,12 +53,30 @@ Combinations of values that cannot work. Each message begins with the value to c
 {{- if not (or .Values.publicUrl (dig "sidecar" "allowed-hosts" "" .Values.config)) -}}
 {{- include "doorward.refuse" "publicUrl: is needed: the origin that users see, for example https://app.example.com" -}}
 {{- end -}}
-{{- $credentials := or (include "doorward.hasClientSecret" .) .Values.config.credentials (dig "sidecar" "provider" "client-authentication" "" .Values.config) -}}
+{{- $own := pick (dig "sidecar" "provider" (dict) .Values.config) "client-authentication" "client-secret" "private-key" "private-key-file" -}}
+{{- $credentials := or (include "doorward.hasClientSecret" .) .Values.config.credentials $own -}}
 {{- if and .Values.publicClient $credentials -}}
 {{- include "doorward.refuse" "publicClient: cannot be true beside credentials (clientSecret, config.credentials)" -}}
 {{- end -}}
 {{- if not (or .Values.publicClient $credentials (index .Values.config "bearer-only")) -}}
 {{- include "doorward.refuse" "clientSecret.existingSecret: is needed, or other credentials under config.credentials, or publicClient: true" -}}
+{{- end -}}
+{{- include "doorward.validateCredentials" . -}}
+{{- end -}}
+
+{{/* What proves the client stands in one place, unless `provider` says which counts. */}}
+{{- define "doorward.validateCredentials" -}}
+{{- if include "doorward.hasClientSecret" . -}}
+{{- $theirs := default (dict) .Values.config.credentials -}}
+{{- if hasKey $theirs "secret" -}}
+{{- include "doorward.refuse" "config.credentials.secret: cannot stand beside clientSecret" -}}
+{{- end -}}
+{{- if and (omit $theirs "provider") (not $theirs.provider) -}}
+{{- include "doorward.refuse" "config.credentials: cannot stand beside clientSecret, unless config.credentials.provider names the entry to use" -}}
+{{- end -}}
+{{- range $name, $_ := pick (dig "sidecar" "provider" (dict) .Values.config) "client-secret" "private-key" "private-key-file" -}}
+{{- include "doorward.refuse" (printf "config.sidecar.provider.%s: cannot stand beside clientSecret" $name) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -87,6 +105,20 @@ Combinations of values that cannot work. Each message begins with the value to c
 {{- end -}}
 {{- if and $store.passwordKey (not $store.existingSecret) -}}
 {{- include "doorward.refuse" "truststore.passwordKey: names a key of truststore.existingSecret, which is not given" -}}
+{{- end -}}
+{{- $own := include "doorward.fullname" . -}}
+{{- if eq $store.existingConfigMap $own -}}
+{{- include "doorward.refuse" "truststore.existingConfigMap: bears the name of the ConfigMap that the chart makes" -}}
+{{- end -}}
+{{- if include "doorward.secretData" . -}}
+{{- range $name := list "clientSecret" "cookieKeys" "adminToken" "tls" "adminTls" "truststore" -}}
+{{- if eq (index $.Values $name "existingSecret") $own -}}
+{{- include "doorward.refuse" (printf "%s.existingSecret: bears the name of the Secret that the chart makes of what is given as a value" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if eq .Values.ingress.tlsSecret $own -}}
+{{- include "doorward.refuse" "ingress.tlsSecret: bears the name of the Secret that the chart makes of what is given as a value" -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -126,6 +158,36 @@ sidecar.admin.tls: adminTls.existingSecret
 - client-key-password
 - sidecar.provider.client-secret
 - sidecar.provider.private-key
+- proxy-url
+{{- end -}}
+
+{{/*
+What of a text would be a secret that everybody reads: all but `${file:…}` and `${env.…}`, whose defaults count as text. From the inside to the
+outside, since a default may be another of these. Of the forward proxy's URL it is the user and the password.
+*/}}
+{{- define "doorward.inClear" -}}
+{{- $text := .text -}}
+{{- range until 8 -}}
+{{- $text = regexReplaceAll "\\$\\{(file:[^${}]*|env\\.[^:${}]*:?)\\}" $text "" -}}
+{{- end -}}
+{{- if ne .path "proxy-url" -}}
+{{- $text -}}
+{{- else if regexMatch "^[^:@]+@|^[^:]*:.+@" (regexReplaceAll "^[^:/]*://" $text "") -}}
+{{- $text -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether something stands in `config` at a path, be it empty: laid over, it would count. */}}
+{{- define "doorward.isConfigured" -}}
+{{- $here := .config -}}
+{{- $there := true -}}
+{{- range $name := splitList "." .path -}}
+{{- if not (kindIs "map" $here) -}}{{- $there = false -}}
+{{- else if not (hasKey $here $name) -}}{{- $there = false -}}{{- $here = "" -}}
+{{- else -}}{{- $here = index $here $name -}}
+{{- end -}}
+{{- end -}}
+{{- if $there }}yes{{ end -}}
 {{- end -}}
 
 {{/* What stands in `config` at a path, `nothing` where there is nothing. */}}
@@ -139,15 +201,19 @@ sidecar.admin.tls: adminTls.existingSecret
 
 {{- define "doorward.validateConfig" -}}
 {{- range $path, $value := include "doorward.ownKeys" . | fromYaml -}}
-{{- if include "doorward.configAt" (dict "config" $.Values.config "path" $path) -}}
+{{- if include "doorward.isConfigured" (dict "config" $.Values.config "path" $path) -}}
 {{- include "doorward.refuse" (printf "config.%s: is written by the chart; set %s" $path $value) -}}
 {{- end -}}
 {{- end -}}
 {{- range $path := include "doorward.secretKeys" . | fromYamlArray -}}
 {{- $text := include "doorward.configAt" (dict "config" $.Values.config "path" $path) -}}
-{{- if and $text (not (contains "${" $text)) -}}
-{{- include "doorward.refuse" (printf "config.%s: would stand in a ConfigMap; write ${file:…} or ${env.…}, or use clientSecret" $path) -}}
+{{- if include "doorward.inClear" (dict "path" $path "text" $text) -}}
+{{- include "doorward.refuse" (printf "config.%s: would stand in a ConfigMap; write ${file:…} or ${env.…} without a default, or use clientSecret" $path) -}}
 {{- end -}}
+{{- end -}}
+{{- $interval := toString (dig "sidecar" "reload-interval" "" .Values.config) -}}
+{{- if and (eq .Values.reload "hot") (regexMatch "^0+[a-z]*$" $interval) -}}
+{{- include "doorward.refuse" "config.sidecar.reload-interval: must not be 0 with `reload: hot`: nobody would look at changed files; set `reload: restart`" -}}
 {{- end -}}
 {{- end -}}
 
@@ -164,10 +230,25 @@ sidecar.admin.tls: adminTls.existingSecret
 {{- $sum := include "doorward.gracePeriod" . -}}
 {{- with .Values.terminationGracePeriodSeconds -}}
 {{- if lt (int .) (int $sum) -}}
-{{- include "doorward.refuse" (printf "terminationGracePeriodSeconds: must be at least %s, what shutdown.* adds up to with 20 seconds" $sum) -}}
+{{- include "doorward.refuse" (printf "terminationGracePeriodSeconds: must be at least %s, what shutdown.* adds up to with what Doorward takes to end" $sum) -}}
 {{- end -}}
 {{- end -}}
+{{- include "doorward.validateBudget" . -}}
+{{- end -}}
+
+{{- define "doorward.validateBudget" -}}
 {{- $budget := .Values.podDisruptionBudget -}}
+{{- $never := "no node could ever be drained" -}}
+{{- if and $budget.enabled (kindIs "invalid" $budget.minAvailable) (has (toString $budget.maxUnavailable) (list "0" "0%" "00%" "000%")) -}}
+{{- include "doorward.refuse" (printf "podDisruptionBudget.maxUnavailable: must not be 0: %s" $never) -}}
+{{- end -}}
+{{- if and $budget.enabled (kindIs "string" $budget.minAvailable) -}}
+{{- $percent := int (trimSuffix "%" $budget.minAvailable) -}}
+{{- $pods := int .Values.replicas -}}
+{{- if or (ge $percent 100) (and (gt $percent 0) (gt $pods 0) (ge (div (add (mul $percent $pods) 99) 100) $pods)) -}}
+{{- include "doorward.refuse" (printf "podDisruptionBudget.minAvailable: must leave a pod that may be away: %s" $never) -}}
+{{- end -}}
+{{- end -}}
 {{- $atLeast := $budget.minAvailable -}}
 {{- $numbers := not (or (kindIs "invalid" $atLeast) (kindIs "string" $atLeast) (kindIs "invalid" .Values.replicas)) -}}
 {{- if and $budget.enabled $numbers (ge (int $atLeast) (int .Values.replicas)) -}}
@@ -194,6 +275,11 @@ sidecar.admin.tls: adminTls.existingSecret
 {{- range $name := list "ingress" "httpRoute" -}}
 {{- if and (index $.Values $name "enabled") (not $.Values.publicUrl) -}}
 {{- include "doorward.refuse" (printf "%s.enabled: needs publicUrl, whose host it is for" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name := list "nodePort" "externalTrafficPolicy" -}}
+{{- if and (index $.Values.service $name) (eq $.Values.service.type "ClusterIP") -}}
+{{- include "doorward.refuse" (printf "service.%s: is for service.type NodePort and LoadBalancer" $name) -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
