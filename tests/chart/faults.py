@@ -212,5 +212,6 @@ FAULTS = [
     ("_validate.tpl", "if not (hasKey $here $name)", "if not (index $here $name)", SIDECAR, "refusals: config.realm"),
     ("_validate.tpl", '"clientSecret" "cookieKeys" "adminToken" "tls"', '"cookieKeys" "adminToken" "tls"',
      SIDECAR, "refusals: clientSecret.existingSecret: bears"),
+    ("_validate.tpl", "if has $key $taken", "if false", SIDECAR, "refusals: podAnnotations"),
     ("NOTES.txt", "WARNING networkPolicy.metrics", "networkPolicy.metrics", SIDECAR, "WARNING networkPolicy.metrics"),
 ]

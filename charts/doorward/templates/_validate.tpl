@@ -18,6 +18,7 @@ Combinations of values that cannot work. Each message begins with the value to c
 {{- include "doorward.validateConfig" . -}}
 {{- include "doorward.validatePods" . -}}
 {{- include "doorward.validateNetwork" . -}}
+{{- include "doorward.validateLabels" . -}}
 {{- end -}}
 
 {{- define "doorward.validateMode" -}}
@@ -284,5 +285,20 @@ outside, since a default may be another of these. Of the forward proxy's URL it 
 {{- end -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{- include "doorward.refuse" "httpRoute.parentRefs: are needed: the gateways that the route belongs to" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A key that stood twice would count as it stands last: a selector would choose nothing. */}}
+{{- define "doorward.validateLabels" -}}
+{{- $selector := keys (include "doorward.selectorLabels" . | fromYaml) -}}
+{{- $common := concat $selector (keys (include "doorward.ownLabels" . | fromYaml)) -}}
+{{- $own := dict "commonLabels" $common "podLabels" (concat $selector (keys .Values.commonLabels)) -}}
+{{- $_ := set $own "podAnnotations" (list "checksum/doorward" "kubectl.kubernetes.io/default-container") -}}
+{{- range $name, $taken := $own -}}
+{{- range $key, $_ := index $.Values $name -}}
+{{- if has $key $taken -}}
+{{- include "doorward.refuse" (printf "%s.%s: is set already, by the chart or by commonLabels" $name $key) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
