@@ -144,7 +144,9 @@ SECRET_KEYS = [
 ]
 
 # Names in the program that sound like secrets and are switches.
-NO_SECRETS = {"expose-token", "forward-access-token", "always-refresh-token"}
+NO_SECRETS = {"expose-token", "forward-access-token", "always-refresh-token",
+              # Refused by the program, whatever they hold.
+              "request-object-signing-key-password", "request-object-signing-keystore-password"}
 
 
 def nested(path, value):
