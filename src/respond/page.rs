@@ -1,5 +1,5 @@
-//! The small pages that people see from us: nothing fetched from anywhere, readable in the dark, and without a script unless one is ours by
-//! its nonce.
+//! The small pages that people see from us: nothing fetched but an image of our own where one asks for it, readable in the dark, and without a
+//! script unless one is ours by its nonce.
 
 use std::fmt::Write as _;
 
